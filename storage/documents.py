@@ -1,0 +1,187 @@
+"""What the privacy stage writes and the dashboard reads: masked records. No raw identifier, exact place or exact time is in any of them.
+
+Tokens are keyed hashes; places are H3 cells with the cell's centre; times are cut to the minute; money and speeds are rounded. `seq` is the
+number of the micro-batch that wrote the document: everything up to `Progress.seq` is complete in the store, so a reader asks for
+`last < seq <= progress.seq` and misses and doubles nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from veilocity.contracts import AlertState, Channel, Check, Episode, ObservationKind, Release, Severity, Verdict
+from veilocity.geo import Interval
+
+__all__ = [
+    "MaskedAlert",
+    "MaskedBatch",
+    "MaskedObservation",
+    "MaskedTransaction",
+    "Place",
+    "Position",
+    "Progress",
+    "ReleaseDocument",
+    "Sample",
+    "SimilarGroup",
+]
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """An H3 cell and its centre in degrees."""
+
+    cell: str
+    lat: float
+    lon: float
+
+
+class MaskedTransaction(msgspec.Struct, frozen=True, gc=False):
+    """One decided payment. Written once, never changed."""
+
+    id: str
+    seq: int
+    subject: str
+    card: str | None
+    device: str | None
+    user: str | None
+    device_type: str | None
+    minute_ms: int
+    """Authorisation time cut to the minute."""
+    amount: float
+    """Major units, rounded to two significant digits."""
+    currency: str
+    amount_band: str
+    merchant: str
+    category: str
+    channel: Channel
+    place: Place | None
+    verdict: Verdict
+    score: float
+    reasons: tuple[str, ...]
+    alert: str | None
+    """Token of the alert that the decision names."""
+    place_seen_before: bool | None
+    """Whether the Bloom filter knew this person at this cell; None where the payment has no place."""
+
+
+class MaskedObservation(msgspec.Struct, frozen=True, gc=False):
+    """One end of an impossible trip, coarse."""
+
+    kind: ObservationKind
+    minute_ms: int
+    place: Place
+    accuracy_m: float
+    """The radius the rule used, rounded up to two significant digits."""
+
+
+class MaskedAlert(msgspec.Struct, frozen=True, gc=False):
+    """The newest revision of one alert. A lower revision never overwrites a higher one."""
+
+    id: str
+    seq: int
+    revision: int
+    rule: str
+    rule_version: str
+    severity: Severity
+    state: AlertState
+    subject: str
+    first: MaskedObservation
+    second: MaskedObservation
+    distance_m: Interval
+    elapsed_s: float
+    speed_kmh: Interval | None
+    speed_limit_kmh: float
+    minimum_distance_m: float
+    fine_with_s: float
+    sentence: str
+    checks: tuple[Check, ...]
+    episode: Episode
+    """Times cut to the minute."""
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """Where a person's phone was last: one document per person, replaced only by a later minute (or an equal one of a higher seq)."""
+
+    id: str
+    """Token of the subject."""
+    seq: int
+    minute_ms: int
+    place: Place
+
+
+class ReleaseDocument(msgspec.Struct, frozen=True, gc=False):
+    """One released k-anonymous class."""
+
+    id: str
+    seq: int
+    release: Release
+
+
+class SimilarGroup(msgspec.Struct, frozen=True, gc=False):
+    """Payments of one closed window whose behaviour is alike (MinHash LSH, verified Jaccard)."""
+
+    id: str
+    seq: int
+    window_start_ms: int
+    payments: int
+    people: int
+    similarity: float
+    """Lowest verified Jaccard similarity of a pair that joined the group."""
+    features: tuple[str, ...]
+    """What all members share."""
+    members: tuple[str, ...]
+    """`MaskedTransaction.id` of up to 100 members."""
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """The uniform sample of all decided payments so far: one document, replaced."""
+
+    id: str
+    seq: int
+    seen: int
+    members: tuple[str, ...]
+    """`MaskedTransaction.id`, sorted."""
+
+
+class Progress(msgspec.Struct, frozen=True, gc=False):
+    """What the privacy stage has done since its beginning: one document, written last in every batch.
+
+    decisions = transactions + rejected_decisions (and every one of them is in both stores)
+    transactions = released + suppressed + late + pending
+    """
+
+    id: str
+    """Always `privacy`."""
+    seq: int
+    decisions: int = 0
+    transactions: int = 0
+    released: int = 0
+    """Payments in released classes."""
+    suppressed: int = 0
+    """Payments that could not be put into a class of k people."""
+    late: int = 0
+    """Payments that came after their window was closed: stored masked, but in no class."""
+    pending: int = 0
+    """Payments in windows that are still open."""
+    classes: int = 0
+    alert_revisions: int = 0
+    alerts: int = 0
+    """Distinct alerts."""
+    fixes: int = 0
+    rejected: int = 0
+    """Records of any topic that did not decode."""
+    event_ms: int = 0
+    """Latest event time seen."""
+    written_ms: int = 0
+    """Wall clock of the last write: how old the picture is."""
+
+
+class MaskedBatch(msgspec.Struct, frozen=True):
+    """Everything one micro-batch writes. Writing it again changes nothing."""
+
+    progress: Progress
+    transactions: tuple[MaskedTransaction, ...] = ()
+    alerts: tuple[MaskedAlert, ...] = ()
+    positions: tuple[Position, ...] = ()
+    releases: tuple[ReleaseDocument, ...] = ()
+    groups: tuple[SimilarGroup, ...] = ()
+    sample: Sample | None = None

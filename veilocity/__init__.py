@@ -1,0 +1,1 @@
+"""The kernel: contracts, distances, time, settings, errors, telemetry and the command line."""

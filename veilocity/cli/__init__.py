@@ -1,0 +1,140 @@
+"""The command line: the one place that may import every room, and does so only when a command needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veilocity import logs, settings
+from veilocity.errors import FatalError, VeilocityError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(name="veilocity", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _prepare(service: str) -> settings.Settings:
+    """Return the settings in force, with logs set up for `service`."""
+    loaded = settings.load()
+    logs.configure(service, loaded.log_level)
+    return loaded
+
+
+@app.command()
+def up(
+    feed: Annotated[bool, typer.Option(help="Feed the running system with the simulated city.")] = True,
+    fresh: Annotated[bool, typer.Option(help="Start with empty data.")] = False,
+    people: Annotated[int, typer.Option(min=1, help="People in the simulated city.")] = 400,
+    speed: Annotated[float, typer.Option(min=0.1, help="Simulated seconds per second.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated city.")] = 7,
+) -> None:
+    """Start everything on this machine and print one address; Ctrl-C stops it."""
+    from devstack import launcher  # noqa: PLC0415  # a room, imported when needed
+
+    loaded = _prepare("up")
+    raise typer.Exit(launcher.run(loaded, feed=feed, fresh=fresh, people=people, speed=speed, seed=seed))
+
+
+@app.command()
+def simulate(
+    url: Annotated[str, typer.Option(help="Address of the gateway.")] = "http://127.0.0.1:8088",
+    people: Annotated[int, typer.Option(min=1, help="People in the city.")] = 400,
+    speed: Annotated[float, typer.Option(min=0.1, help="Simulated seconds per second.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
+    start: Annotated[str, typer.Option(help="First moment (ISO 8601), or `-24h` before now.")] = "-24h",
+    hours: Annotated[float | None, typer.Option(help="Simulated hours; without it, until stopped.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write pushes, payments, directory and truth into this folder instead.")] = None,
+) -> None:
+    """Play a city of people, phones, cards and fraud into the gateway."""
+    from ingest.simulator import feed as player  # noqa: PLC0415  # a room, imported when needed
+
+    loaded = _prepare("simulate")
+    raise typer.Exit(
+        player.run(loaded, url=url, people=people, speed=speed, seed=seed, start=start, hours=hours, output=output),
+    )
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Sensor Logger export (CSV, JSON) or card CSV.")],
+    url: Annotated[str, typer.Option(help="Address of the gateway.")] = "http://127.0.0.1:8088",
+    speed: Annotated[float, typer.Option(min=0.0, help="Recorded seconds per second; 0 for as fast as the gateway takes it.")] = 1.0,
+    device: Annotated[str, typer.Option(help="Device id to push as; by default the file's own.")] = "",
+    rebase: Annotated[bool, typer.Option(help="Shift times so that the recording starts now.")] = False,
+) -> None:
+    """Push a recording to the gateway exactly as a phone or a card feed would."""
+    from ingest import replay as player  # noqa: PLC0415  # a room, imported when needed
+
+    loaded = _prepare("replay")
+    raise typer.Exit(player.run(loaded, file, url=url, speed=speed, device=device, rebase=rebase))
+
+
+@app.command()
+def ingest() -> None:
+    """Run the HTTP gateway."""
+    from ingest import service  # noqa: PLC0415  # a room, imported when needed
+
+    service.run(_prepare("ingest"))
+
+
+@app.command()
+def rules() -> None:
+    """Run the rules service."""
+    from rules import service  # noqa: PLC0415  # a room, imported when needed
+
+    service.run(_prepare("rules"))
+
+
+@app.command()
+def privacy() -> None:
+    """Run the PySpark privacy stage."""
+    from privacy import service  # noqa: PLC0415  # a room, imported when needed
+
+    service.run(_prepare("privacy"))
+
+
+@app.command()
+def dashboard() -> None:
+    """Run the dashboard."""
+    from dashboard import service  # noqa: PLC0415  # a room, imported when needed
+
+    service.run(_prepare("dashboard"))
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+) -> None:
+    """Say of every service whether it answers, and whether every event is accounted for."""
+    from veilocity.cli import doctor as examination  # noqa: PLC0415  # imports storage
+
+    raise typer.Exit(examination.run(_prepare("doctor"), as_json=json))
+
+
+@app.command("settings")
+def show_settings(
+    markdown: Annotated[bool, typer.Option(help="As the table of docs/settings.md.")] = False,
+) -> None:
+    """Print every setting, its value in force and its meaning."""
+    if markdown:
+        typer.echo(settings.markdown(), nl=False)
+        return
+    loaded = settings.load()
+    for name, info in settings.Settings.model_fields.items():
+        # Secrets print as stars: SecretStr sees to it.
+        typer.echo(f"{settings.PREFIX}{name.upper()}={getattr(loaded, name)}  # {info.description}")
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence on standard error and exit code 2 (fatal) or 1 (may pass)."""
+    try:
+        app()
+    except VeilocityError as error:
+        sys.stderr.write(f"veilocity: {logs.scrub(str(error))}\n")
+        sys.stderr.flush()
+        # Threads of client libraries may hang on a dead server; nothing of ours is left to do.
+        os._exit(2 if isinstance(error, FatalError) else 1)

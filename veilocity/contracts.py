@@ -1,0 +1,376 @@
+"""What flows between the rooms: frozen, typed, versioned records, JSON on the wire.
+
+Units are in the names, times are integers in UTC, money is integer minor units. Unknown fields are left out on decoding; a record of a
+newer schema is refused with `SchemaVersionError`, because guessing at it would be a silent wrong answer.
+
+The records up to `Alert` may hold raw identifiers and exact places. They live in Kafka only, before the privacy stage.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NewType, TypeVar
+
+import msgspec
+
+from veilocity.errors import ContractError, RejectReason, SchemaVersionError
+from veilocity.geo import Interval
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Alert",
+    "AlertState",
+    "CardId",
+    "Channel",
+    "Check",
+    "Decision",
+    "DeviceId",
+    "DirectoryEntry",
+    "Episode",
+    "Fix",
+    "FixFlag",
+    "IdentifierKind",
+    "Observation",
+    "ObservationKind",
+    "Reject",
+    "Release",
+    "RuleParameters",
+    "RulesProgress",
+    "Severity",
+    "SubjectId",
+    "Transaction",
+    "UserId",
+    "Verdict",
+    "decode",
+    "encode",
+]
+
+SCHEMA_VERSION = 1
+"""Written into every record. Raise it when an older reader would misread a newer record."""
+
+SubjectId = NewType("SubjectId", str)
+DeviceId = NewType("DeviceId", str)
+CardId = NewType("CardId", str)
+UserId = NewType("UserId", str)
+
+
+class Channel(StrEnum):
+    """How a payment was made: it decides whether the payment has a place at all."""
+
+    CARD_PRESENT = "card-present"
+    ATM = "atm"
+    ECOMMERCE = "e-commerce"
+    RECURRING = "recurring"
+
+    @property
+    def has_place(self) -> bool:
+        """Whether the cardholder must have been where the payment was made."""
+        return self in (Channel.CARD_PRESENT, Channel.ATM)
+
+
+class FixFlag(StrEnum):
+    """What is doubtful about a fix; a flag never drops it."""
+
+    MOCK = "mock"
+    """The phone says that the place was set by a program."""
+    CLOAKED = "cloaked"
+    """The coordinates were rounded on purpose (few digits), so `accuracy_m` was widened."""
+    CACHED = "cached"
+    """The phone repeated an old fix, or stamped it before the recording began."""
+
+
+class IdentifierKind(StrEnum):
+    """What kind of identifier a directory entry maps to a subject."""
+
+    DEVICE = "device"
+    CARD = "card"
+    USER = "user"
+
+
+class Severity(StrEnum):
+    """How much an analyst should care, ascending."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class AlertState(StrEnum):
+    """Where an alert is in its life."""
+
+    OPEN = "open"
+    AMENDED = "amended"
+    RETRACTED = "retracted"
+
+
+class Verdict(StrEnum):
+    """The answer to every transaction."""
+
+    FLAGGED = "flagged"
+    CLEAR = "clear"
+    NOT_SCORABLE = "not-scorable"
+
+
+class ObservationKind(StrEnum):
+    """What kind of event placed a person somewhere."""
+
+    FIX = "fix"
+    CARD_PRESENT = "card-present"
+    ATM = "atm"
+
+
+class Fix(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One place of one phone at one time. Its identity is (device, fix_ns, lat, lon)."""
+
+    subject: SubjectId
+    device: DeviceId
+    source: str
+    """Protocol and, where known, provider: `sensor-logger`, `sensor-logger/gps`."""
+    fix_ns: int
+    """When the phone was there, nanoseconds since 1970 UTC."""
+    received_ms: int
+    lat: float
+    lon: float
+    accuracy_m: float | None = None
+    """Radius of about one standard deviation as the phone states it; None when it states none."""
+    speed_mps: float | None = None
+    bearing_deg: float | None = None
+    altitude_m: float | None = None
+    flags: tuple[FixFlag, ...] = ()
+    session: str | None = None
+    sequence: int | None = None
+    schema: int = SCHEMA_VERSION
+
+
+class Transaction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One payment as it was authorised. Its identity is `id`."""
+
+    id: str
+    subject: SubjectId
+    authorised_ms: int
+    received_ms: int
+    amount_minor: int
+    """Amount in the currency's minor unit (cents), so that sums are exact."""
+    currency: str
+    merchant: str
+    category: str
+    channel: Channel
+    card: CardId | None = None
+    device: DeviceId | None = None
+    user: UserId | None = None
+    device_type: str | None = None
+    """`mobile`, `tablet`, `terminal`, ...: what the payment was made on, if stated."""
+    lat: float | None = None
+    lon: float | None = None
+    place_accuracy_m: float | None = None
+    """How far the terminal may be from the stated place."""
+    schema: int = SCHEMA_VERSION
+
+
+class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One end of a journey: everything a rule used of the event."""
+
+    kind: ObservationKind
+    id: str
+    """Transaction id, or `device@fix_ns` of a fix."""
+    event_ns: int
+    lat: float
+    lon: float
+    accuracy_m: float
+    """The radius the rule used, after defaults were filled in."""
+
+
+class RuleParameters(msgspec.Struct, frozen=True, gc=False):
+    """The thresholds an alert was judged by, so that it can be recomputed from itself."""
+
+    speed_limit_kmh: float
+    minimum_distance_m: float
+    time_slack_s: float
+    default_accuracy_m: float
+    default_place_accuracy_m: float
+
+
+class Check(msgspec.Struct, frozen=True, gc=False):
+    """One reason to stay silent that was examined, and whether it applied."""
+
+    name: str
+    applied: bool
+
+
+class Episode(msgspec.Struct, frozen=True, gc=False):
+    """How often the same cause was seen."""
+
+    first_ms: int
+    last_ms: int
+    count: int
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Travel that no person could have made. Identity: `id`; the highest `revision` holds."""
+
+    id: str
+    """Deterministic: a hash of rule, subject and the event that contradicts its neighbours."""
+    rule: str
+    rule_version: str
+    severity: Severity
+    state: AlertState
+    revision: int
+    """1 when opened; every amendment or retraction adds one."""
+    subject: SubjectId
+    anchor: str
+    """`Observation.id` of the event that contradicts its neighbours."""
+    first: Observation
+    second: Observation
+    distance_m: Interval
+    elapsed_s: float
+    speed_kmh: Interval | None
+    """None when both happened at the same time: no speed exists."""
+    parameters: RuleParameters
+    fine_with_s: float
+    """The trip would have been possible with this much time between the two."""
+    sentence: str
+    checks: tuple[Check, ...]
+    episode: Episode
+    received_ms: int
+    """When the event that caused this revision reached the gateway."""
+    schema: int = SCHEMA_VERSION
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The answer to one transaction, with the transaction, so that later stages need no join."""
+
+    transaction: Transaction
+    verdict: Verdict
+    score: float
+    """0 (surely fine) to 1 (surely not)."""
+    reasons: tuple[str, ...]
+    rule_versions: dict[str, str]
+    alert_id: str | None = None
+    schema: int = SCHEMA_VERSION
+
+
+class Reject(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An item that was refused, with enough to find out why."""
+
+    reason: RejectReason
+    detail: str
+    source: str
+    """Protocol or stage that refused it."""
+    received_ms: int
+    payload: str
+    """The refused item, cut to 4,096 characters. May hold identifiers: `rejects` is as secret as `fixes`."""
+    schema: int = SCHEMA_VERSION
+
+
+class DirectoryEntry(msgspec.Struct, frozen=True, gc=False):
+    """Which person a device, card or user id belongs to. Key on the topic: `kind:id`."""
+
+    kind: IdentifierKind
+    id: str
+    subject: SubjectId
+    schema: int = SCHEMA_VERSION
+
+
+class RulesProgress(msgspec.Struct, frozen=True, gc=False):
+    """What the rules service did with one partition since its beginning: exact, because written in the same transaction as the results.
+
+    fixes_read = fixes_kept + fixes_duplicate + fixes_thinned + fixes_late + fixes_rejected
+    transactions_read = decided + transactions_duplicate + transactions_rejected
+    """
+
+    partition: int
+    fixes_read: int = 0
+    fixes_kept: int = 0
+    fixes_duplicate: int = 0
+    fixes_thinned: int = 0
+    """Not kept in the history because a better fix stands for the same few seconds."""
+    fixes_late: int = 0
+    fixes_rejected: int = 0
+    transactions_read: int = 0
+    transactions_duplicate: int = 0
+    transactions_rejected: int = 0
+    decided: int = 0
+    flagged: int = 0
+    clear: int = 0
+    not_scorable: int = 0
+    alerts_opened: int = 0
+    alerts_amended: int = 0
+    alerts_retracted: int = 0
+    schema: int = SCHEMA_VERSION
+
+
+class Release(msgspec.Struct, frozen=True, gc=False):
+    """One k-anonymous class of one closed window. Identity: `class_id`."""
+
+    class_id: str
+    policy: str
+    window_start_ms: int
+    window_end_ms: int
+    k: int
+    people: int
+    """Distinct users in the class; at least k."""
+    payments: int
+    loss: float
+    """Mean generalisation loss over the quasi-identifiers: 0 exact, 1 everything hidden."""
+    cell: str
+    """H3 cell, or `*`."""
+    cell_resolution: int
+    """H3 resolution of `cell`; -1 for `*`."""
+    hour: str
+    """`2026-11-22T14`, or `*`."""
+    amount_band: str
+    category: str
+    flagged: int
+    """Payments of the class that were flagged."""
+    schema: int = SCHEMA_VERSION
+
+
+_T = TypeVar("_T", bound=msgspec.Struct)
+_encoder = msgspec.json.Encoder()
+_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[msgspec.Struct]] = {}
+
+
+class _Version(msgspec.Struct, gc=False):
+    schema: int = SCHEMA_VERSION
+
+
+_version_decoder = msgspec.json.Decoder(_Version)
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """Return the record as JSON, fields in declared order: the same record gives the same bytes."""
+    return _encoder.encode(record)
+
+
+def decode(data: bytes, kind: type[_T]) -> _T:
+    """Read one record of `kind`.
+
+    Raises:
+        SchemaVersionError: the record says a schema newer than `SCHEMA_VERSION`.
+        ContractError: not JSON, or a field is missing or of the wrong type (reason ``undecodable``).
+
+    >>> entry = DirectoryEntry(kind=IdentifierKind.CARD, id="c1", subject=SubjectId("p1"))
+    >>> decode(encode(entry), DirectoryEntry) == entry
+    True
+    """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    try:
+        record = decoder.decode(data)
+    except msgspec.MsgspecError as cause:
+        _refuse_newer_schema(data)
+        raise ContractError(RejectReason.UNDECODABLE, f"not a {kind.__name__}: check which program writes this topic") from cause
+    if record.schema > SCHEMA_VERSION:  # type: ignore[attr-defined]  # every contract has it
+        _refuse_newer_schema(data)
+    return record  # type: ignore[return-value]  # decoder of `kind`
+
+
+def _refuse_newer_schema(data: bytes) -> None:
+    try:
+        version = _version_decoder.decode(data).schema
+    except msgspec.MsgspecError:
+        return
+    if version > SCHEMA_VERSION:
+        message = f"schema {version} is newer than {SCHEMA_VERSION}: upgrade this service before the one that writes"
+        raise SchemaVersionError(RejectReason.UNKNOWN_SCHEMA, message)

@@ -1,0 +1,71 @@
+"""Prometheus metrics: one place that declares them, so that names, units and labels stay one family.
+
+Label values come from closed sets only (reason codes, topic names, partition numbers, rule ids): a label that could hold an identifier
+would be an identifier in every scrape.
+"""
+
+from __future__ import annotations
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+__all__ = ["LABELS", "counter", "exposition", "gauge", "histogram", "serve"]
+
+LABELS = frozenset({"kind", "outcome", "partition", "reason", "rule", "service", "severity", "stage", "state", "store", "topic", "verdict"})
+"""The label names that may be used."""
+
+_LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 10.0, 30.0)
+
+
+def _check(labels: tuple[str, ...]) -> None:
+    unknown = set(labels) - LABELS
+    if unknown:
+        raise ValueError(f"label {sorted(unknown)} is not declared in veilocity.metrics.LABELS")
+
+
+def counter(name: str, text: str, *labels: str) -> Counter:
+    """Declare a counter `veilocity_NAME_total`."""
+    _check(labels)
+    return Counter(f"veilocity_{name}", text, labels)
+
+
+def gauge(name: str, text: str, *labels: str) -> Gauge:
+    """Declare a gauge `veilocity_NAME`."""
+    _check(labels)
+    return Gauge(f"veilocity_{name}", text, labels)
+
+
+def histogram(name: str, text: str, *labels: str) -> Histogram:
+    """Declare a histogram `veilocity_NAME` of seconds."""
+    _check(labels)
+    return Histogram(f"veilocity_{name}", text, labels, buckets=_LATENCY_BUCKETS_S)
+
+
+def exposition() -> tuple[bytes, str]:
+    """Return all metrics of this process and their content type, for a service that has a web server of its own."""
+    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # the name is http.server's
+        body, content_type = (b"ok\n", "text/plain") if self.path == "/healthz" else exposition()
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Stay silent: a scrape every few seconds is not news."""
+
+
+def serve(port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer | None:
+    """Answer `/metrics` and `/healthz` from a daemon thread; port 0 serves nothing."""
+    if port == 0:
+        return None
+    server = ThreadingHTTPServer((host, port), _Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server

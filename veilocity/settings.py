@@ -1,0 +1,203 @@
+"""Every setting, declared once: name, default, help, environment variable.
+
+A setting `speed_limit` is read from `VEILOCITY_SPEED_LIMIT`, else from the TOML file named by `VEILOCITY_SETTINGS_FILE`, else its default
+holds. A name nobody declared is refused, so that a typing error cannot silently leave a default in force. Secrets come from the environment
+or from a file named by the same variable with `_FILE` appended, and never from the TOML file.
+
+docs/settings.md is rendered from this file by `veilocity settings --markdown`; a test holds it to that.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from veilocity.errors import SettingsError
+
+__all__ = ["PREFIX", "SECRETS", "Settings", "load", "markdown"]
+
+PREFIX = "VEILOCITY_"
+_FILE_VARIABLE = f"{PREFIX}SETTINGS_FILE"
+
+
+class Settings(BaseModel):
+    """The settings of every service: each reads what concerns it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Files and logs
+    state_dir: Path = Field(Path(".veilocity"), description="Folder for data, logs, keys and process records of a local run.")
+    cache_dir: Path | None = Field(None, description="Folder for downloaded servers; by default `veilocity` in the user's cache folder.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
+
+    # Kafka
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka brokers, `host:port` separated by commas.")
+    kafka_security_protocol: str = Field(
+        "PLAINTEXT",
+        pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
+        description="How to talk to Kafka.",
+    )
+    kafka_sasl_mechanism: str = Field("SCRAM-SHA-512", description="SASL mechanism, where the protocol uses SASL.")
+    kafka_username: str = Field("", description="SASL user name, where the protocol uses SASL.")
+    kafka_password: SecretStr = Field(SecretStr(""), description="SASL password.")
+    kafka_ca_file: str = Field("", description="File of the authority that signed the brokers' certificates.")
+    kafka_topic_prefix: str = Field("", pattern="^[a-zA-Z0-9._-]*$", description="Put before every topic name, to share one cluster.")
+    kafka_partitions: int = Field(2, ge=1, description="Partitions of every new topic; never changed later, as keys would move.")
+    kafka_replication: int = Field(1, ge=1, description="Copies of every partition when a topic is created.")
+
+    # Stores
+    mongodb_uri: SecretStr = Field(
+        SecretStr("mongodb://127.0.0.1:27017/?directConnection=true&w=1&journal=true"),
+        description="MongoDB connection string; may hold a password.",
+    )
+    mongodb_database: str = Field("veilocity", description="MongoDB database.")
+    elasticsearch_url: str = Field("http://127.0.0.1:9200", description="Elasticsearch address.")
+    elasticsearch_username: str = Field("", description="Elasticsearch user name; empty for none.")
+    elasticsearch_password: SecretStr = Field(SecretStr(""), description="Elasticsearch password.")
+    elasticsearch_index_prefix: str = Field("veilocity", description="First part of every index name.")
+
+    # Ingest
+    ingest_host: str = Field("127.0.0.1", description="Address the gateway listens on; 0.0.0.0 to let a phone reach it.")
+    ingest_port: int = Field(8088, ge=1, le=65535, description="Port the gateway listens on.")
+    ingest_token: SecretStr = Field(SecretStr(""), description="Token that pushes must carry; empty lets everyone in, on loopback only.")
+    ingest_max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body.")
+    ingest_ack_timeout_s: float = Field(1.5, gt=0, le=10, description="How long a request waits for Kafka before it answers 503.")
+    ingest_future_limit_s: float = Field(300.0, ge=0, description="How far in the future an event may lie before it is refused.")
+    ingest_threads: int = Field(16, ge=1, description="Requests the gateway serves at the same time.")
+    ingest_directory_file: str = Field("", description="CSV or JSON lines file of kind,id,subject that fills the directory at start.")
+
+    # Rules
+    rules_group: str = Field("veilocity-rules", description="Consumer group of the rules service, and first part of its transactional ids.")
+    rules_instance: str = Field("rules-0", description="Name of this instance, different in every running process and kept over restarts.")
+    rules_commit_ms: int = Field(50, ge=5, description="Longest time results wait before their Kafka transaction commits.")
+    rules_batch_events: int = Field(500, ge=1, description="Most events taken from Kafka at a time.")
+    rules_speed_limit_kmh: float = Field(1000.0, gt=0, description="Lower-bound speed above which a trip is impossible.")
+    rules_minimum_distance_m: float = Field(50_000.0, ge=0, description="Lower-bound distance below which nothing is flagged.")
+    rules_time_slack_s: float = Field(30.0, ge=0, description="How much the clocks of two sources may differ.")
+    rules_default_accuracy_m: float = Field(100.0, gt=0, description="Accuracy radius of a fix that states none.")
+    rules_default_place_accuracy_m: float = Field(1000.0, gt=0, description="Accuracy radius of a payment place that states none.")
+    rules_history_s: int = Field(3600, ge=60, description="How late an event may be, in event time, and still be placed exactly.")
+    rules_slot_s: int = Field(15, ge=1, description="One fix per subject is remembered for each slot of this many seconds of event time.")
+    rules_neighbour_limit_s: int = Field(86_400, ge=60, description="Farthest in time a neighbour may be to judge a payment by it.")
+    rules_metrics_port: int = Field(9101, ge=0, le=65535, description="Port of the rules service's metrics and health; 0 for none.")
+
+    # Privacy
+    spark_master: str = Field("local[2]", description="Spark master of the privacy stage.")
+    spark_driver_memory: str = Field("768m", description="Heap of the Spark driver.")
+    privacy_state_dir: Path | None = Field(None, description="Checkpoint, ledger and staged rows; by default `privacy` in the data folder.")
+    privacy_key_file: Path | None = Field(None, description="File with the token key, 32 bytes as hex; by default `keys/token.key`.")
+    privacy_policy: str = Field("default-1", description="Name of the release policy, written into every release.")
+    privacy_k: int = Field(5, ge=2, description="Fewest distinct people in a released class.")
+    privacy_window_minutes: int = Field(60, ge=1, le=1440, description="Width of a release window in event time.")
+    privacy_delay_s: int = Field(600, ge=0, description="How late an event may be and still enter its window.")
+    privacy_trigger_ms: int = Field(0, ge=0, description="Shortest time between two micro-batches; 0 for as soon as possible.")
+    privacy_batch_records: int = Field(20_000, ge=100, description="Most Kafka records in one micro-batch.")
+    privacy_cell_resolution: int = Field(7, ge=0, le=9, description="H3 resolution of masked places: 7 is about 5 square kilometres.")
+    privacy_sample_size: int = Field(500, ge=1, description="Records in the uniform sample.")
+    privacy_bloom_capacity: int = Field(1_000_000, ge=1000, description="Places the `seen before` filter holds at its error rate.")
+    privacy_bloom_error_rate: float = Field(0.001, gt=0, lt=1, description="Chance that a new place is taken for a known one.")
+    privacy_similarity: float = Field(0.7, gt=0, lt=1, description="Jaccard similarity from which two payments are one group.")
+    privacy_metrics_port: int = Field(9102, ge=0, le=65535, description="Port of the privacy stage's metrics and health; 0 for none.")
+
+    # Dashboard
+    dashboard_host: str = Field("127.0.0.1", description="Address the dashboard listens on.")
+    dashboard_port: int = Field(8050, ge=1, le=65535, description="Port the dashboard listens on.")
+    dashboard_poll_ms: int = Field(250, ge=50, description="How often the dashboard asks the store for news.")
+    dashboard_stale_s: float = Field(15.0, gt=0, description="Silence after which the page says that what it shows is old.")
+
+    @property
+    def data_dir(self) -> Path:
+        """Folder of everything that must survive a restart."""
+        return self.state_dir / "data"
+
+    @property
+    def privacy_dir(self) -> Path:
+        """Folder of the privacy stage's checkpoint and ledger."""
+        return self.privacy_state_dir or self.data_dir / "privacy"
+
+    @property
+    def token_key_file(self) -> Path:
+        """File of the key that makes tokens."""
+        return self.privacy_key_file or self.state_dir / "keys" / "token.key"
+
+
+SECRETS = tuple(sorted(name for name, info in Settings.model_fields.items() if info.annotation is SecretStr))
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        environment: where the variables are; by default the environment of this process.
+        overrides: settings that win over all sources (command-line options).
+
+    Raises:
+        SettingsError: an unknown name, a value out of range, a secret in the TOML file, or a file that cannot be read.
+
+    >>> load({"VEILOCITY_PRIVACY_K": "12"}).privacy_k
+    12
+    """
+    variables = os.environ if environment is None else environment
+    values: dict[str, Any] = _from_file(variables.get(_FILE_VARIABLE))
+    values.update(_from_environment(variables))
+    values.update(overrides)
+    try:
+        return Settings(**values)
+    except ValidationError as cause:
+        # The message of pydantic shows the value, which may be a secret: name the setting and the fault only.
+        faults = "; ".join(f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg']}" for error in cause.errors())
+        raise SettingsError(f"{faults}. See docs/settings.md.") from None
+
+
+def _from_file(path: str | None) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as cause:
+        raise SettingsError(f"{_FILE_VARIABLE}: the settings file cannot be read ({type(cause).__name__})") from cause
+    for name in values:
+        if name not in Settings.model_fields:
+            raise SettingsError(f"unknown setting {name!r} in the settings file. See docs/settings.md.")
+        if name in SECRETS:
+            raise SettingsError(f"{name} is a secret: set {PREFIX}{name.upper()} or {PREFIX}{name.upper()}_FILE, not the settings file.")
+    return values
+
+
+def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, value in variables.items():
+        if not variable.startswith(PREFIX) or variable == _FILE_VARIABLE:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name in Settings.model_fields:
+            values[name] = value
+        elif name.removesuffix("_file") in SECRETS:
+            values[name.removesuffix("_file")] = _secret_file(variable, value)
+        else:
+            raise SettingsError(f"unknown setting {variable}. See docs/settings.md, or `veilocity settings`.")
+    return values
+
+
+def _secret_file(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as cause:
+        raise SettingsError(f"{variable}: the secret's file cannot be read ({type(cause).__name__})") from cause
+
+
+def markdown() -> str:
+    """Return the table of all settings for docs/settings.md."""
+    lines = ["| variable | default | what |", "|---|---|---|"]
+    for name, info in Settings.model_fields.items():
+        secret = name in SECRETS
+        default = info.default.get_secret_value() if secret else info.default
+        shown = f"`{default}`" if default not in (None, "") else "none"
+        note = f" Secret: also `{PREFIX}{name.upper()}_FILE`." if secret else ""
+        lines.append(f"| `{PREFIX}{name.upper()}` | {shown} | {info.description}{note} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,38 @@
+"""The Kafka topics: names, how they are cut and kept. Declared once; the launcher, docker-compose and the docs are held to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["ALERTS", "DECISIONS", "DIRECTORY", "FIXES", "REJECTS", "RULES_PROGRESS", "RULES_STATE", "TOPICS", "TRANSACTIONS", "Topic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. All share the partition count, so that one subject has the same partition number everywhere."""
+
+    name: str
+    help: str
+    compacted: bool = False
+    config: dict[str, str] = field(default_factory=dict)
+
+    def configuration(self) -> dict[str, str]:
+        """Return the broker's settings for this topic."""
+        return {"cleanup.policy": "compact" if self.compacted else "delete", **self.config}
+
+
+_SMALL_SEGMENTS = {"segment.bytes": "33554432", "min.cleanable.dirty.ratio": "0.3", "max.compaction.lag.ms": "600000"}
+"""Compaction only touches closed segments: small ones keep the time to restore state short."""
+
+FIXES = Topic("fixes", "phone places, key = subject")
+TRANSACTIONS = Topic("transactions", "payments, key = subject")
+REJECTS = Topic("rejects", "refused items with a reason; as secret as what they hold")
+DIRECTORY = Topic("directory", "which subject a device, card or user id belongs to, key = kind:id", compacted=True)
+DECISIONS = Topic("decisions", "one answer per transaction, key = subject; read committed")
+ALERTS = Topic("alerts", "every revision of every alert, key = subject; read committed")
+RULES_STATE = Topic("rules-state", "history of each subject, key = subject; read committed", compacted=True, config=_SMALL_SEGMENTS)
+RULES_PROGRESS = Topic(
+    "rules-progress", "counters of each partition, key = partition; read committed", compacted=True, config=_SMALL_SEGMENTS
+)
+
+TOPICS = (FIXES, TRANSACTIONS, REJECTS, DIRECTORY, DECISIONS, ALERTS, RULES_STATE, RULES_PROGRESS)
