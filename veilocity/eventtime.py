@@ -28,7 +28,7 @@ EARLIEST_NS = 946_684_800 * NS_PER_S
 """2000-01-01: no phone of ours is older, and a unit slip (seconds read as milliseconds) always lands before it."""
 
 _ISO = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?\s*(Z|z|[+-]\d{2}:?\d{2})?",
+    r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?\s*(Z|z|[+-]\d{2}:?[0-5]\d)?",
 )
 
 

@@ -6,6 +6,8 @@ always what was computed.
 
 from __future__ import annotations
 
+import math
+
 from veilocity.geo import Interval
 
 __all__ = ["fine_with_s", "speed_bounds_kmh", "tell", "tell_duration"]
@@ -45,7 +47,7 @@ def tell_duration(seconds: float) -> str:
     >>> tell_duration(40), tell_duration(2460), tell_duration(11_520)
     ('40 s', '41 min', '3 h 12 min')
     """
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     hours, minutes = divmod(minutes, 60)
@@ -53,7 +55,9 @@ def tell_duration(seconds: float) -> str:
 
 
 def tell(distance_m: Interval, elapsed_s: float, speed_kmh: Interval | None, speed_limit_kmh: float, fine_s: float) -> str:
-    """Return the evidence as one sentence.
+    """Return the evidence as one sentence that never claims more than was computed.
+
+    The speed is rounded down and the time that would have been enough is rounded up.
 
     >>> tell(Interval(5.0e6, 5.012e6, 5.02e6), 0.0, None, 1000.0, 18_000.0)
     'Simultaneous, 5,012 km apart. Fine with 5 h 00 min or more.'
@@ -61,7 +65,8 @@ def tell(distance_m: Interval, elapsed_s: float, speed_kmh: Interval | None, spe
     '5,012 km in 41 min: at least 7,180 km/h, limit 1,000 km/h. Fine with 5 h 00 min or more.'
     """
     distance = f"{distance_m.likely / 1000:,.0f} km"
-    fine = f"Fine with {tell_duration(fine_s)} or more."
+    fine = f"Fine with {tell_duration(math.ceil(fine_s / 60) * 60)} or more."
     if speed_kmh is None:
         return f"Simultaneous, {distance} apart. {fine}"
-    return f"{distance} in {tell_duration(elapsed_s)}: at least {speed_kmh.low:,.0f} km/h, limit {speed_limit_kmh:,.0f} km/h. {fine}"
+    speed = f"at least {math.floor(speed_kmh.low):,} km/h, limit {speed_limit_kmh:,.0f} km/h"
+    return f"{distance} in {tell_duration(elapsed_s)}: {speed}. {fine}"

@@ -159,7 +159,7 @@ def _from_file(path: str | None) -> dict[str, Any]:
         return {}
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as cause:
+    except (OSError, ValueError) as cause:  # not there, not UTF-8, or not TOML
         raise SettingsError(f"{_FILE_VARIABLE}: the settings file cannot be read ({type(cause).__name__})") from cause
     for name in values:
         if name not in Settings.model_fields:
@@ -178,6 +178,8 @@ def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
         if name in Settings.model_fields:
             values[name] = value
         elif name.removesuffix("_file") in SECRETS:
+            if variable.removesuffix("_FILE") in variables:
+                raise SettingsError(f"{variable.removesuffix('_FILE')} and {variable} are both set: unset one of them.")
             values[name.removesuffix("_file")] = _secret_file(variable, value)
         else:
             raise SettingsError(f"unknown setting {variable}. See docs/settings.md, or `veilocity settings`.")
@@ -187,7 +189,7 @@ def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
 def _secret_file(variable: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as cause:
+    except (OSError, ValueError) as cause:
         raise SettingsError(f"{variable}: the secret's file cannot be read ({type(cause).__name__})") from cause
 
 
