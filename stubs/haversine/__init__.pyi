@@ -5,7 +5,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-class Unit(str, Enum):
+class Unit(Enum):
     KILOMETERS = "km"
     METERS = "m"
 

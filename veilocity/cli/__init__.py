@@ -106,7 +106,32 @@ def dashboard() -> None:
 
 
 @app.command()
-def doctor(
+def topics(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether they are there.")] = False,
+) -> None:
+    """Create the Kafka topics that are missing."""
+    from veilocity import kafka  # noqa: PLC0415  # only this command needs the Kafka client
+
+    loaded = _prepare("topics")
+    if not check:
+        kafka.ensure_topics(loaded)
+    kafka.wait_for_topics(loaded, timeout_s=10.0)
+    typer.echo("All topics are there.")
+
+
+@app.command("secrets")
+def make_secrets(
+    directory: Annotated[Path, typer.Option(help="Folder of the secret files.")] = Path("secrets"),
+) -> None:
+    """Make the secret files that docker-compose.yml reads; a file that is there stays as it is."""
+    from veilocity.cli import compose_secrets  # noqa: PLC0415  # only this command needs it
+
+    made = compose_secrets.write(directory)
+    typer.echo(f"Made {', '.join(made)} in {directory}." if made else f"All secrets are in {directory} already.")
+
+
+@app.command("doctor")
+def examine(
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
     """Say of every service whether it answers, and whether every event is accounted for."""
@@ -130,11 +155,21 @@ def show_settings(
 
 
 def main() -> None:
-    """Run the command line; an expected error is one sentence on standard error and exit code 2 (fatal) or 1 (may pass)."""
+    """Run the command line; an expected error is one sentence on standard error and exit code 2 (fatal) or 1 (may pass).
+
+    An error that nobody expected is told with its place, scrubbed as a log line is, and exits with 3.
+    """
+    logs.guard_crashes()
     try:
         app()
     except VeilocityError as error:
-        sys.stderr.write(f"veilocity: {logs.scrub(str(error))}\n")
-        sys.stderr.flush()
-        # Threads of client libraries may hang on a dead server; nothing of ours is left to do.
-        os._exit(2 if isinstance(error, FatalError) else 1)
+        _end(logs.scrub(str(error)), 2 if isinstance(error, FatalError) else 1)
+    except Exception as error:
+        _end(f"a fault of this program, please report it: {logs.describe(error)}", 3)
+
+
+def _end(sentence: str, code: int) -> None:
+    sys.stderr.write(f"veilocity: {sentence}\n")
+    sys.stderr.flush()
+    # Threads of client libraries may hang on a dead server; nothing of ours is left to do.
+    os._exit(code)
