@@ -33,6 +33,9 @@ class Settings(BaseModel):
     # Files and logs
     state_dir: Path = Field(Path(".veilocity"), description="Folder for data, logs, keys and process records of a local run.")
     cache_dir: Path | None = Field(None, description="Folder for downloaded servers; by default `veilocity` in the user's cache folder.")
+    maven_url: str = Field(
+        "https://repo1.maven.org/maven2", description="Where the servers' files are downloaded from: Maven Central or a mirror."
+    )
     metrics_host: str = Field("127.0.0.1", description="Address the metrics of the rules service and the privacy stage are served on.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
@@ -91,6 +94,7 @@ class Settings(BaseModel):
     spark_master: str = Field("local[2]", description="Spark master of the privacy stage.")
     spark_driver_host: str = Field("127.0.0.1", description="Name or address at which Spark's executors reach the privacy stage's driver.")
     spark_driver_memory: str = Field("768m", description="Heap of the Spark driver.")
+    spark_jars: str = Field("", description="Files of Spark's Kafka connector, separated by commas; empty lets Spark fetch them itself.")
     privacy_state_dir: Path | None = Field(None, description="Checkpoint, ledger and staged rows; by default `privacy` in the data folder.")
     privacy_key_file: Path | None = Field(None, description="File with the token key, 32 bytes as hex; by default `keys/token.key`.")
     privacy_policy: str = Field("default-1", description="Name of the release policy, written into every release.")
