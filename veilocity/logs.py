@@ -120,8 +120,14 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
         level: lowest level printed.
         stream: where to; a test passes its own.
     """
+
+    def name_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        # Not a context variable: those do not reach the threads of a service.
+        event["service"] = service
+        return event
+
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        name_service,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -146,8 +152,6 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
     root.setLevel(level)
     for chatty in ("urllib3", "elastic_transport", "py4j", "httpx", "httpcore", "werkzeug"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 def guard_crashes() -> None:

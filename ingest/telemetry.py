@@ -1,0 +1,15 @@
+"""The gateway's metrics, declared once per process."""
+
+from __future__ import annotations
+
+from veilocity import metrics
+
+__all__ = ["DIRECTORY_ENTRIES", "ITEMS", "REJECTS", "REQUESTS", "REQUEST_SECONDS"]
+
+ITEMS = metrics.counter(
+    "ingest_items", "Items of answered requests: accepted and rejected ones are in Kafka, ignored ones are not.", "kind", "outcome"
+)
+REJECTS = metrics.counter("ingest_rejects", "Refused items by reason.", "kind", "reason")
+REQUESTS = metrics.counter("ingest_requests", "Requests by what they were answered.", "kind", "outcome")
+REQUEST_SECONDS = metrics.histogram("ingest_request_seconds", "Time from a request's body to its answer.", "kind")
+DIRECTORY_ENTRIES = metrics.gauge("ingest_directory_entries", "Entries of the subject directory in memory.")
