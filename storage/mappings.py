@@ -1,0 +1,168 @@
+"""Elasticsearch's index templates: every field has a stated type, and an unknown one is refused (`dynamic: strict`).
+
+Identifiers, codes and names are keywords, times are dates in milliseconds, places are `geo_point`, figures are floats (they were rounded
+to fewer digits than a float keeps), and the sentence alone is full text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from storage.kinds import ALERTS, GROUPS, RELEASES, SEARCHABLE, TRANSACTIONS, Kind
+
+__all__ = ["MAPPING_VERSION", "alias", "index_name", "mapping", "patterns", "template"]
+
+Mapping = dict[str, Any]
+
+MAPPING_VERSION = 1
+"""Raise it with every change of a mapping; a newer template in the cluster is refused."""
+
+_KEYWORD: Mapping = {"type": "keyword", "ignore_above": 1024}
+"""A longer value is kept and not searchable, instead of refused: it may come from outside."""
+_TIME: Mapping = {"type": "date", "format": "epoch_millis"}
+_INTEGER: Mapping = {"type": "integer"}
+_LONG: Mapping = {"type": "long"}
+_FLOAT: Mapping = {"type": "float"}
+_FRACTION: Mapping = {"type": "half_float"}
+"""0 to 1, three digits."""
+_FLAG: Mapping = {"type": "boolean"}
+
+
+def _object(**properties: Mapping) -> Mapping:
+    return {"dynamic": "strict", "properties": properties}
+
+
+_PLACE = _object(cell=_KEYWORD, point={"type": "geo_point"})
+_INTERVAL = _object(low=_FLOAT, likely=_FLOAT, high=_FLOAT)
+_OBSERVATION = _object(kind=_KEYWORD, minute_ms=_TIME, place=_PLACE, accuracy_m=_FLOAT)
+
+_PROPERTIES: dict[str, dict[str, Mapping]] = {
+    TRANSACTIONS.name: {
+        "seq": _LONG,
+        "subject": _KEYWORD,
+        "card": _KEYWORD,
+        "device": _KEYWORD,
+        "user": _KEYWORD,
+        "device_type": _KEYWORD,
+        "minute_ms": _TIME,
+        "amount": _FLOAT,
+        "currency": _KEYWORD,
+        "amount_band": _KEYWORD,
+        "merchant": _KEYWORD,
+        "category": _KEYWORD,
+        "channel": _KEYWORD,
+        "place": _PLACE,
+        "verdict": _KEYWORD,
+        "score": _FRACTION,
+        "reasons": _KEYWORD,
+        "alert": _KEYWORD,
+        "place_seen_before": _FLAG,
+    },
+    ALERTS.name: {
+        "seq": _LONG,
+        "minute_ms": _TIME,
+        "revision": _INTEGER,
+        "rule": _KEYWORD,
+        "rule_version": _KEYWORD,
+        "severity": _KEYWORD,
+        "state": _KEYWORD,
+        "subject": _KEYWORD,
+        "first": _OBSERVATION,
+        "second": _OBSERVATION,
+        "distance_m": _INTERVAL,
+        "elapsed_s": _FLOAT,
+        "speed_kmh": _INTERVAL,
+        "speed_limit_kmh": _FLOAT,
+        "minimum_distance_m": _FLOAT,
+        "fine_with_s": _FLOAT,
+        "sentence": {"type": "text"},
+        "checks": _object(name=_KEYWORD, applied=_FLAG),
+        "episode": _object(first_ms=_TIME, last_ms=_TIME, count=_INTEGER),
+    },
+    RELEASES.name: {
+        "seq": _LONG,
+        "minute_ms": _TIME,
+        "release": _object(
+            class_id=_KEYWORD,
+            policy=_KEYWORD,
+            window_start_ms=_TIME,
+            window_end_ms=_TIME,
+            k=_INTEGER,
+            people=_INTEGER,
+            payments=_INTEGER,
+            loss=_FLOAT,
+            cell=_KEYWORD,
+            cell_resolution=_INTEGER,
+            hour=_KEYWORD,
+            amount_band=_KEYWORD,
+            category=_KEYWORD,
+            flagged=_INTEGER,
+            schema=_INTEGER,
+        ),
+    },
+    GROUPS.name: {
+        "seq": _LONG,
+        "minute_ms": _TIME,
+        "window_start_ms": _TIME,
+        "payments": _INTEGER,
+        "people": _INTEGER,
+        "similarity": _FRACTION,
+        "features": _KEYWORD,
+        "members": _KEYWORD,
+    },
+}
+
+
+def alias(prefix: str, kind: Kind[Any]) -> str:
+    """Return the name to search the kind by, whatever indices it lies in.
+
+    >>> alias("veilocity", ALERTS)
+    'veilocity-alerts'
+    """
+    return f"{prefix}-{kind.name}"
+
+
+def index_name(prefix: str, kind: Kind[Any], cut: str) -> str:
+    """Return the index of one month, or the only one of a kind that is not cut by month.
+
+    >>> index_name("veilocity", TRANSACTIONS, "2026.11"), index_name("veilocity", ALERTS, "2026.11")
+    ('veilocity-transactions-2026.11', 'veilocity-alerts-all')
+    """
+    return f"{prefix}-{kind.name}-{cut if kind.monthly else 'all'}"
+
+
+def patterns(prefix: str, kind: Kind[Any]) -> list[str]:
+    """Return the index names that the kind's template is for."""
+    return [f"{prefix}-{kind.name}-*"]
+
+
+def mapping(kind: Kind[Any]) -> Mapping:
+    """Return the mapping of the kind's indices."""
+    return {**_object(**_PROPERTIES[kind.name]), "_meta": {"schema": MAPPING_VERSION}}
+
+
+def template(prefix: str, kind: Kind[Any]) -> Mapping:
+    """Return the index template of the kind.
+
+    >>> template("veilocity", ALERTS)["template"]["aliases"]
+    {'veilocity-alerts': {}}
+    """
+    return {
+        "index_patterns": patterns(prefix, kind),
+        "priority": 200,
+        "version": MAPPING_VERSION,
+        "_meta": {"schema": MAPPING_VERSION},
+        "template": {
+            "settings": {
+                "number_of_shards": 1,
+                # A copy as soon as there is a second node, none on a single one, so that the state is green on both.
+                "auto_expand_replicas": "0-1",
+                "refresh_interval": "500ms",
+            },
+            "mappings": mapping(kind),
+            "aliases": {alias(prefix, kind): {}},
+        },
+    }
+
+
+assert set(_PROPERTIES) == {kind.name for kind in SEARCHABLE}, "every searchable kind has a mapping"  # noqa: S101  # a slip of ours, at import

@@ -1,0 +1,217 @@
+"""MongoDB: the system of record for masked documents.
+
+Writing a batch again changes nothing: what is inserted once is known by its id, what is replaced is replaced by a newer version only. The
+comparison happens inside the store, so that two writers cannot undo each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import MongoClient, ReplaceOne
+from pymongo.database import Database
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConfigurationError,
+    ExecutionTimeout,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+
+from storage.documents import MaskedBatch, Progress
+from storage.kinds import (
+    ALERTS,
+    DEAD_LETTERS,
+    GROUPS,
+    POSITIONS,
+    PROGRESS,
+    RELEASES,
+    SAMPLES,
+    TRANSACTIONS,
+    Document,
+    Kind,
+    to_document,
+)
+from storage.refusals import Refusal, to_dead_letter
+from veilocity.errors import SettingsError, StateError, StoreUnavailableError
+from veilocity.settings import Settings
+
+__all__ = ["MONGODB", "MongoStore", "connect", "translated"]
+
+MONGODB = "mongodb"
+_SELECTION_MS = 2_000
+_CONNECT_MS = 2_000
+
+_DUPLICATE = 11000
+_OWN_FAULT = frozenset({121, 10334})
+"""Server codes that blame the document alone: it breaks the validator, or is too large."""
+_ACCESS = frozenset({13, 18, 8000})
+_PASSING = frozenset({6, 7, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+"""Server codes that say "not now": no primary, shutting down, network, out of time, write conflict."""
+
+
+def connect(settings: Settings, *, socket_timeout_ms: int) -> MongoClient[Document]:
+    """Return a client; it connects when it is first used.
+
+    Args:
+        settings: where MongoDB is.
+        socket_timeout_ms: how long one answer may take.
+
+    Raises:
+        SettingsError: the connection string cannot be read.
+    """
+    try:
+        return MongoClient(
+            settings.mongodb_uri.get_secret_value(),
+            serverSelectionTimeoutMS=_SELECTION_MS,
+            connectTimeoutMS=_CONNECT_MS,
+            socketTimeoutMS=socket_timeout_ms,
+            appname="veilocity",
+        )
+    except (InvalidURI, ConfigurationError, ValueError) as cause:
+        # The message of pymongo may quote the password.
+        raise SettingsError("VEILOCITY_MONGODB_URI is not a MongoDB connection string: write mongodb://HOST:PORT/") from cause
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what pymongo raises into our errors.
+
+    Raises:
+        StoreUnavailableError: MongoDB does not answer, or says "not now".
+        SettingsError: it refuses our user.
+        StateError: it refuses what we ask.
+    """
+    try:
+        yield
+    except (AutoReconnect, ExecutionTimeout, WTimeoutError) as cause:
+        raise StoreUnavailableError(f"MongoDB does not answer ({type(cause).__name__}): is it running?") from cause
+    except BulkWriteError:
+        raise
+    except OperationFailure as cause:
+        if cause.code in _PASSING or cause.has_error_label("RetryableWriteError"):
+            raise StoreUnavailableError(f"MongoDB cannot serve now (code {cause.code})") from cause
+        if cause.code in _ACCESS:
+            raise SettingsError("MongoDB refuses the user: check user, password and rights in VEILOCITY_MONGODB_URI") from cause
+        raise StateError(f"MongoDB refuses a command (code {cause.code}): does its version know what docs/stores.md asks for?") from cause
+    except PyMongoError as cause:
+        raise StateError(f"MongoDB's client failed ({type(cause).__name__}): see docs/stores.md") from cause
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    duplicates: frozenset[str]
+    refused: tuple[Refusal, ...]
+
+
+_NOTHING = _Outcome(frozenset(), ())
+
+
+class MongoStore:
+    """The writing half; every method may be repeated, and raises `StoreUnavailableError` when MongoDB does not answer."""
+
+    def __init__(self, settings: Settings, *, socket_timeout_ms: int = 20_000) -> None:
+        self._client = connect(settings, socket_timeout_ms=socket_timeout_ms)
+        self._database: Database[Document] = self._client[settings.mongodb_database]
+
+    def write(self, batch: MaskedBatch) -> list[Refusal]:
+        """Write everything but the progress; return what was refused for good.
+
+        Guarantee: afterwards, whatever was written before or is written meanwhile, each id holds the newest version offered.
+        """
+        refused: list[Refusal] = []
+        refused += self._insert(TRANSACTIONS, [to_document(TRANSACTIONS, record) for record in batch.transactions]).refused
+        refused += self._insert(RELEASES, [to_document(RELEASES, record) for record in batch.releases]).refused
+        refused += self._insert(GROUPS, [to_document(GROUPS, record) for record in batch.groups]).refused
+        refused += self._write_alerts([to_document(ALERTS, alert) for alert in batch.alerts])
+        refused += self._replace_older(POSITIONS, [to_document(POSITIONS, position) for position in batch.positions], "version")
+        if batch.sample is not None:
+            refused += self._replace_older(SAMPLES, [to_document(SAMPLES, batch.sample)], "seq")
+        return refused
+
+    def write_progress(self, progress: Progress) -> None:
+        """Say that everything up to `progress.seq` is in both stores.
+
+        Raises:
+            StateError: MongoDB refuses the document.
+        """
+        if self._replace_older(PROGRESS, [to_document(PROGRESS, progress)], "seq"):
+            raise StateError("MongoDB refuses the progress document: is the schema of another version? See docs/stores.md")
+
+    def write_dead_letters(self, refusals: Sequence[Refusal]) -> None:
+        """Keep the ids of refused documents and why."""
+        collection = self._database[DEAD_LETTERS]
+        for letter in map(to_dead_letter, refusals):
+            with translated():
+                collection.replace_one({"_id": letter["_id"]}, letter, upsert=True)
+
+    def _insert(self, kind: Kind[Any], documents: list[Document]) -> _Outcome:
+        if not documents:
+            return _NOTHING
+        collection = self._database[kind.name]
+        return self._attempt(kind, documents, lambda: collection.insert_many(documents, ordered=False))
+
+    def _write_alerts(self, documents: list[Document]) -> list[Refusal]:
+        # Nearly every alert is new, and an insert costs the store a third of an upsert: try that first, then replace what was there.
+        inserted = self._insert(ALERTS, documents)
+        known = [document for document in documents if document["_id"] in inserted.duplicates]
+        refused = {refusal.id: refusal for refusal in (*inserted.refused, *self._replace_older(ALERTS, known, "revision"))}
+        return list(refused.values())
+
+    def _replace_older(self, kind: Kind[Any], documents: list[Document], version: str) -> list[Refusal]:
+        """Put each document in the place of an older one or of none.
+
+        A newer one in the store does not match the filter, so the upsert tries to insert and finds the id taken: done already. The filter
+        compares one field only, because some servers read the whole collection for an `$or` beside an `_id`.
+        """
+        if not documents:
+            return []
+        collection = self._database[kind.name]
+        operations = [
+            ReplaceOne({"_id": document["_id"], version: {"$lt": document[version]}}, document, upsert=True) for document in documents
+        ]
+        return list(self._attempt(kind, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
+
+    @staticmethod
+    def _attempt(kind: Kind[Any], documents: Sequence[Document], write: Callable[[], object]) -> _Outcome:
+        try:
+            with translated():
+                write()
+        except BulkWriteError as cause:
+            if cause.details.get("writeConcernErrors"):
+                raise StoreUnavailableError("MongoDB wrote without the safety that was asked for") from cause
+            return _sort_out(kind, documents, cause)
+        return _NOTHING
+
+    @property
+    def database(self) -> Database[Document]:
+        """The database, for the schema."""
+        return self._database
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._client.close()
+
+
+def _sort_out(kind: Kind[Any], documents: Sequence[Document], error: BulkWriteError) -> _Outcome:
+    """Tell what was there already from what is refused for good; anything else ends the attempt."""
+    duplicates: set[str] = set()
+    refused: list[Refusal] = []
+    for fault in error.details.get("writeErrors", []):
+        code = fault["code"]
+        document = documents[fault["index"]]
+        if code == _DUPLICATE:
+            duplicates.add(document["_id"])
+        elif code in _OWN_FAULT:
+            refused.append(Refusal(MONGODB, kind.name, document["_id"], document["seq"], f"code {code}"))
+        elif code in _PASSING:
+            raise StoreUnavailableError(f"MongoDB cannot write now (code {code})") from error
+        else:
+            raise StateError(f"MongoDB refuses to write {kind.name} (code {code}): see docs/stores.md") from error
+    return _Outcome(frozenset(duplicates), tuple(refused))

@@ -1,0 +1,75 @@
+"""MongoDB's collections, validators and indexes, made by the program at start and versioned.
+
+Making them again changes nothing. A database of a newer version is refused, because an older program would misread it.
+"""
+
+from __future__ import annotations
+
+from pymongo import ASCENDING
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from storage.kinds import ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, RELEASES, SCHEMA, TRANSACTIONS, Document
+from storage.mongo import translated
+from storage.validation import validator
+from veilocity.errors import StateError
+
+__all__ = ["INDEXES", "STORE_VERSION", "ensure_collections", "refuse_newer"]
+
+STORE_VERSION = 1
+"""Raise it when an older program would misread what a newer one stores, and say in docs/stores.md how old data gets there."""
+_ID = "storage"
+_EXISTS = 48
+
+INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
+    TRANSACTIONS.name: (("seq",), ("subject", "minute_ms")),
+    ALERTS.name: (("seq",), ("minute_ms",), ("subject", "minute_ms")),
+    POSITIONS.name: (("seq",), ("minute_ms",)),
+    RELEASES.name: (("seq",), ("minute_ms",)),
+    GROUPS.name: (("seq",), ("minute_ms",)),
+    DEAD_LETTERS: (("store", "kind", "seq"),),
+}
+"""Every question of `storage.queries` is answered from one of these; a test holds it to that. All ascending: both directions read them."""
+
+
+def ensure_collections(database: Database[Document]) -> None:
+    """Make what is missing.
+
+    Raises:
+        StateError: the database was written by a newer version.
+        StoreUnavailableError: MongoDB does not answer.
+    """
+    with translated():
+        refuse_newer("the MongoDB database", (database[SCHEMA].find_one({"_id": _ID}) or {}).get("version", 0))
+        existing = set(database.list_collection_names())
+        for kind in KINDS:
+            _ensure_collection(database, kind.name, validator(kind), existing)
+        for name, indexes in INDEXES.items():
+            for fields in indexes:
+                database[name].create_index([(field, ASCENDING) for field in fields])
+        # Last, so that the version says what is there.
+        database[SCHEMA].replace_one({"_id": _ID}, {"_id": _ID, "version": STORE_VERSION}, upsert=True)
+
+
+def refuse_newer(what: str, version: int) -> None:
+    """Stop before a newer version's data are misread.
+
+    Raises:
+        StateError: `version` is newer than this program.
+
+    >>> refuse_newer("the MongoDB database", STORE_VERSION)
+    """
+    if version > STORE_VERSION:
+        raise StateError(f"{what} has schema {version}, this program knows {STORE_VERSION}: upgrade it, or name another database")
+
+
+def _ensure_collection(database: Database[Document], name: str, rules: Document, existing: set[str]) -> None:
+    if name not in existing:
+        try:
+            database.command("create", name, validator=rules)
+            return
+        except OperationFailure as cause:
+            if cause.code != _EXISTS:
+                raise
+            # Another process made it in between: its rules are set below.
+    database.command("collMod", name, validator=rules)

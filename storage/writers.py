@@ -1,0 +1,95 @@
+"""One door for writing: both stores at once, again and again until both have everything, and then the progress.
+
+Order is the whole contract: the progress document is written last, after both stores have acknowledged, so whoever sees `progress.seq`
+finds everything up to it in both stores, and a batch that was cut short is repeated by whoever holds its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from time import perf_counter
+
+from storage.documents import MaskedBatch
+from storage.elastic import ELASTICSEARCH, ElasticStore
+from storage.mongo import MONGODB, MongoStore
+from storage.patience import insist
+from storage.refusals import Refusal, announce
+from storage.schema import ensure_collections
+from veilocity import metrics
+from veilocity.settings import Settings
+
+__all__ = ["StoreWriter"]
+
+_SECONDS = metrics.histogram("store_write_seconds", "Time until one store had one batch, retries included", "store")
+_WRITTEN = metrics.counter("store_offered", "Documents offered to both stores, repeated ones included", "kind")
+
+
+class StoreWriter:
+    """Writes batches into MongoDB and Elasticsearch. One thread at a time; `stop` may be called from any."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect to nothing yet: the stores may still be starting.
+
+        Raises:
+            SettingsError: an address of a store cannot be read.
+        """
+        self._mongo = MongoStore(settings)
+        self._elastic = ElasticStore(settings)
+        self._stop = Event()
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elasticsearch")
+
+    def ensure_schema(self) -> None:
+        """Make collections, indexes and templates; wait for both stores.
+
+        Raises:
+            StateError: a store was written by a newer version.
+            StoreUnavailableError: told to stop while waiting.
+        """
+        elastic = self._threads.submit(insist, ELASTICSEARCH, self._elastic.ensure_templates, self._stop)
+        insist(MONGODB, lambda: ensure_collections(self._mongo.database), self._stop)
+        elastic.result()
+
+    def write(self, batch: MaskedBatch) -> None:
+        """Return once both stores hold the batch and MongoDB says so; a store that is down costs time only.
+
+        Guarantee: writing a batch again changes nothing, also after later batches, and also if the first attempt was cut short anywhere.
+
+        Raises:
+            StoreUnavailableError: told to stop while waiting for a store; the batch counts as not written.
+            StateError: a store refuses everything, for example because its schema is another one.
+            SettingsError: a store refuses our user.
+        """
+        elastic = self._threads.submit(self._timed, ELASTICSEARCH, lambda: self._elastic.write(batch))
+        # If MongoDB fails for good, Elasticsearch's thread must not go on waiting unseen.
+        try:
+            refused = self._timed(MONGODB, lambda: self._mongo.write(batch))
+        except BaseException:
+            self._stop.set()
+            raise
+        refused += elastic.result()
+        if refused:
+            announce(refused)
+            insist(MONGODB, lambda: self._mongo.write_dead_letters(refused), self._stop)
+        insist(MONGODB, lambda: self._mongo.write_progress(batch.progress), self._stop)
+        for kind in ("transactions", "alerts", "positions", "releases", "groups"):
+            _WRITTEN.labels(kind=kind).inc(len(getattr(batch, kind)))
+
+    def stop(self) -> None:
+        """End all waiting: a `write` that waits for a store raises `StoreUnavailableError`."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop, and let the connections go."""
+        self.stop()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._mongo.close()
+        self._elastic.close()
+
+    def _timed(self, store: str, write: Callable[[], list[Refusal]]) -> list[Refusal]:
+        started_s = perf_counter()
+        try:
+            return insist(store, write, self._stop)
+        finally:
+            _SECONDS.labels(store=store).observe(perf_counter() - started_s)
