@@ -1,0 +1,54 @@
+"""Our own services as processes. They wait for topics and stores by themselves, so all start at once, and come back when they die."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from devstack import java, probes
+from devstack.environment import variables
+from devstack.process import ProcessSpec
+from veilocity.settings import Settings
+
+__all__ = ["PORTS", "SERVICES", "address", "host", "service", "simulator"]
+
+SERVICES = ("ingest", "rules", "privacy", "dashboard")
+PORTS = {"ingest": "ingest_port", "rules": "rules_metrics_port", "privacy": "privacy_metrics_port", "dashboard": "dashboard_port"}
+"""The setting that holds each service's port."""
+
+_HOSTS = {"ingest": "ingest_host", "rules": "metrics_host", "privacy": "metrics_host", "dashboard": "dashboard_host"}
+
+
+def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSpec:
+    """Return one of `SERVICES` as a process on this interpreter.
+
+    Raises:
+        DependencyError: the privacy stage has no fitting Java.
+    """
+    environment = {**base, **variables(settings)}
+    if name == "privacy":
+        machine = java.choose(java.SPARK, java.installed(base))
+        environment |= {"JAVA_HOME": str(machine.home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    url = f"{address(name, settings)}/healthz"
+    argv = (sys.executable, "-m", "veilocity.cli", name)
+    return ProcessSpec(name, argv, lambda: probes.http_answers(url), environment, restarts=True, ready_timeout_s=180.0)
+
+
+def simulator(settings: Settings, base: Mapping[str, str], people: int, speed: float, seed: int) -> ProcessSpec:
+    """Return the simulated city that feeds the gateway; it counts as ready as soon as it runs."""
+    options = ("--url", address("ingest", settings), "--people", str(people), "--speed", str(speed), "--seed", str(seed))
+    argv = (sys.executable, "-m", "veilocity.cli", "simulate", *options)
+    return ProcessSpec("simulate", argv, lambda: True, {**base, **variables(settings)}, restarts=True, finishes=True)
+
+
+def host(name: str, settings: Settings) -> str:
+    """Return the address on which a service listens."""
+    return str(getattr(settings, _HOSTS[name]))
+
+
+def address(name: str, settings: Settings) -> str:
+    """Return the address at which this machine reaches a service."""
+    listening = host(name, settings)
+    # A service that listens everywhere is reached on loopback.
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(listening, f"[{listening}]" if ":" in listening else listening)  # noqa: S104  # compared, not bound
+    return f"http://{reached}:{getattr(settings, PORTS[name])}"

@@ -1,0 +1,278 @@
+"""The whole system as processes of this machine, under one object: what `make demo`, the tests and the benchmarks start.
+
+One stack per state folder at a time. Whatever way the launcher ends, nothing is orphaned: `stop` ends all it started, and after a crash the
+next start ends what the record names.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from devstack import java, ports, servers, services, sessions
+from devstack.cancellation import Cancellation
+from devstack.environment import base, changed, write_for_doctor
+from devstack.install import Installer
+from devstack.locks import FileLock
+from devstack.process import Folders, ProcessSpec, State
+from devstack.report import Reporter, SilentReporter
+from devstack.servers import SERVERS
+from devstack.services import SERVICES
+from devstack.supervisor import Supervisor
+from veilocity.errors import SettingsError, StateError
+from veilocity.kafka import ensure_topics
+from veilocity.settings import Settings
+
+__all__ = ["Stack"]
+
+_ADDRESS_SETTINGS = {"kafka": "kafka_bootstrap", "elasticsearch": "elasticsearch_url", "mongodb": "mongodb_uri"}
+_JAVA_NEEDS = {"kafka": java.KAFKA, "elasticsearch": java.ELASTICSEARCH, "privacy": java.SPARK}
+_MAKERS = {"kafka": servers.kafka, "elasticsearch": servers.elasticsearch, "mongodb": servers.mongodb}
+_PUBLIC = ("ingest", "dashboard")
+SIMULATOR = "simulate"
+
+
+class Stack:
+    """Servers and services of one state folder.
+
+    A server whose address somebody set (`kafka_bootstrap`, `elasticsearch_url`, `mongodb_uri`) is used where it is and not started.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        servers: Sequence[str] = SERVERS,
+        services: Sequence[str] = SERVICES,
+        fresh: bool = False,
+        reporter: Reporter | None = None,
+        listener: Callable[[str, State, str], None] | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> None:
+        """Nothing is touched before `start`.
+
+        Args:
+            settings: as loaded; `state_dir` is where everything of this run lies.
+            servers: those of `SERVERS` to start.
+            services: those of `SERVICES` to start; topics are made when there is any.
+            fresh: start with empty data.
+            reporter: told what happens, for people.
+            listener: told every change of a process (name, state, sentence), from other threads.
+            cancellation: makes `start` give up at its next step.
+        """
+        self.settings = changed(settings, state_dir=settings.state_dir.absolute())
+        """The settings in force; ports and addresses are filled in by `start`."""
+        self._servers = [name for name in servers if _ADDRESS_SETTINGS[name] not in settings.model_fields_set]
+        self._services = list(services)
+        self._fresh = fresh
+        self._reporter = reporter or SilentReporter()
+        self._cancellation = cancellation or Cancellation()
+        self.folders = Folders(self.settings.state_dir)
+        self._lock = FileLock(self.folders.run / "lock")
+        self._base = base(os.environ)
+        self._specs: dict[str, ProcessSpec] = {}
+        self._supervisor = Supervisor(self.folders, listener or (lambda _name, _state, _sentence: None))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The processes of this stack, servers first."""
+        return tuple(self._specs)
+
+    @property
+    def environment_file(self) -> Path:
+        """File with all settings in force as JSON; there while the stack runs."""
+        return self.folders.run / "environment.json"
+
+    def start(self) -> None:
+        """Start everything in parallel and return when everything is ready; on an error nothing is left running.
+
+        Raises:
+            StateError: another launcher runs in this state folder.
+            DependencyError: something must be installed first.
+            PortTakenError: a port was taken between our look and the server's.
+            RetryableError: a download failed, or a process did not come up.
+            Cancelled: somebody asked to stop.
+        """
+        if not self._lock.acquire():
+            raise StateError(
+                f"Veilocity already runs in {self.folders.state} (process {self._lock.holder()}): stop it, "
+                "or set VEILOCITY_STATE_DIR to another folder"
+            )
+        try:
+            self._clean()
+            self._check_java()
+            self._choose_ports()
+            self._make_key()
+            self._start_all()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all processes: services first, so that they can say goodbye to the servers. May be called twice."""
+        running = self._supervisor.states()
+        self._supervisor.stop([name for name in running if name not in SERVERS])
+        self._supervisor.stop([name for name in running if name in SERVERS])
+        if self._lock.held:
+            self.environment_file.unlink(missing_ok=True)
+            shutil.rmtree(self.folders.temporary, ignore_errors=True)
+            self._lock.release()
+
+    def hurry(self) -> None:
+        """Let a stop that goes on kill at once what still lives."""
+        self._supervisor.hurry()
+
+    def kill(self, name: str) -> None:
+        """End a process and all it started by SIGKILL. A service comes back by itself, a server by `restart`."""
+        self._supervisor.kill(name)
+
+    def restart(self, name: str) -> None:
+        """Stop a process if it runs, start it, and return when it is ready.
+
+        Raises:
+            VeilocityError: it did not come up.
+        """
+        self._supervisor.stop([name])
+        self._supervisor.start(self._specs[name])
+        self.wait_ready(name)
+
+    def wait_ready(self, *names: str) -> None:
+        """Return when the named processes (all without names) are ready.
+
+        Raises:
+            VeilocityError: one of them did not come up.
+            Cancelled: somebody asked to stop.
+        """
+        self._supervisor.wait_ready(names or self.names, self._cancellation)
+
+    def states(self) -> dict[str, State]:
+        """Return the state of every process."""
+        return self._supervisor.states()
+
+    def pid(self, name: str) -> int | None:
+        """Return the process number of the leader, or None while it does not run."""
+        return self._supervisor.pid(name)
+
+    def restarts(self, name: str) -> int:
+        """Return how often a process came back after it had died."""
+        return self._supervisor.restarts(name)
+
+    def address(self, name: str) -> str:
+        """Return the HTTP address of one of our services."""
+        return services.address(name, self.settings)
+
+    def log(self, name: str) -> Path:
+        """Return the log file of a process."""
+        return self.folders.log(name)
+
+    def simulate(self, people: int, speed: float, seed: int) -> None:
+        """Feed the gateway with the simulated city, as a process of this stack."""
+        self._launch(SIMULATOR, services.simulator(self.settings, self._base, people, speed, seed))
+
+    def _clean(self) -> None:
+        """End and remove what an earlier run left behind."""
+        self.folders.logs.mkdir(parents=True, exist_ok=True)
+        ended = sessions.end_leftovers(self.folders.run, self.folders.state)
+        if ended:
+            self._reporter.say(f"Ended what an earlier run had left running: {', '.join(ended)}.")
+        self.environment_file.unlink(missing_ok=True)
+        shutil.rmtree(self.folders.temporary, ignore_errors=True)
+        self.folders.temporary.mkdir(parents=True)
+        if self._fresh:
+            self._remove_data()
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+
+    def _remove_data(self) -> None:
+        data = self.settings.data_dir
+        if not self.settings.privacy_dir.absolute().is_relative_to(data):
+            raise SettingsError(
+                f"a fresh start empties {data} only, but VEILOCITY_PRIVACY_STATE_DIR lies elsewhere: "
+                "unset it, or empty that folder yourself"
+            )
+        shutil.rmtree(data, ignore_errors=True)
+
+    def _check_java(self) -> None:
+        """Fail before anything is downloaded or started."""
+        found = java.installed(self._base)
+        for name in (*self._servers, *self._services):
+            if name in _JAVA_NEEDS:
+                java.choose(_JAVA_NEEDS[name], found)
+
+    def _choose_ports(self) -> None:
+        file = self.folders.run / "ports.json"
+        before = ports.recall(file)
+        chosen: dict[str, int] = {}
+        values: dict[str, object] = {}
+        for name in self._services:
+            setting = services.PORTS[name]
+            values[setting] = chosen[name] = self._service_port(name, before.get(name), chosen.values())
+        for port_name in (port_name for name in self._servers for port_name in servers.PORTS[name]):
+            old = before.get(port_name)
+            usable = old is not None and old not in chosen.values() and ports.is_free(old)
+            chosen[port_name] = old if old is not None and usable else ports.free_port(tuple(chosen.values()))
+        ports.remember(file, before | chosen)
+        self.settings = servers.point_at(changed(self.settings, **values), {name: chosen[name] for name in self._servers})
+
+    def _service_port(self, name: str, before: int | None, taken: Collection[int]) -> int:
+        wanted = int(getattr(self.settings, services.PORTS[name]))
+        host = services.host(name, self.settings)
+        if wanted and wanted not in taken and ports.is_free(wanted, host):
+            return wanted
+        if name not in _PUBLIC:
+            usable = before is not None and before not in taken and ports.is_free(before, host)
+            return before if before is not None and usable else ports.free_port(taken)
+        port = ports.next_free(wanted, host, taken)
+        self._reporter.say(f"Port {wanted} of {name} is taken by another program; using {port} instead.")
+        return port
+
+    def _make_key(self) -> None:
+        file = self.settings.token_key_file.absolute()
+        values: dict[str, object] = {"privacy_key_file": file}
+        if self.settings.privacy_state_dir is not None:
+            values["privacy_state_dir"] = self.settings.privacy_state_dir.absolute()
+        self.settings = changed(self.settings, **values)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.write(f"{secrets.token_hex(32)}\n")
+
+    def _start_all(self) -> None:
+        """Start each as soon as it is installed, so that the first servers come up while the others are still downloaded."""
+        installer = Installer(self.settings, self._reporter, self._cancellation)
+        numbers = ports.recall(self.folders.run / "ports.json")
+        for name in self._servers:
+            self._cancellation.check()
+            self._launch(name, _MAKERS[name](self.settings, self.folders, numbers, self._base, installer))
+        if "privacy" in self._services and not self.settings.spark_jars:
+            self.settings = changed(self.settings, spark_jars=",".join(str(jar) for jar in installer.spark()))
+        write_for_doctor(self.environment_file, self.settings)
+        for name in self._services:
+            self._cancellation.check()
+            self._launch(name, services.service(name, self.settings, self._base))
+        if self._services:
+            if "kafka" in self._servers:
+                self.wait_ready("kafka")
+            ensure_topics(self.settings)
+        self.wait_ready()
+
+    def _launch(self, name: str, spec: ProcessSpec) -> None:
+        log = self.folders.log(name)
+        if log.exists():
+            os.replace(log, log.with_suffix(".log.1"))
+        self._specs[name] = spec
+        self._supervisor.start(spec)
