@@ -1,0 +1,116 @@
+"""The web application: one page, one stream, health and metrics.
+
+| path | what |
+|---|---|
+| `/` | the page |
+| `/events` | server-sent events; `Last-Event-ID` (header, or `last` in the query) resumes |
+| `/healthz` | `ok` while the page can be served and news are asked for, whether or not the store answers |
+| `/metrics` | Prometheus |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dash import Dash
+from flask import Flask, Response, request
+
+from dashboard import layout
+from dashboard.compression import compress_static
+from dashboard.events import Hub
+from veilocity import metrics
+from veilocity.errors import ServiceUnavailableError
+
+__all__ = ["create_server"]
+
+
+class _Page(Dash):
+    """Dash with our outline in the place of its own `Loading...`."""
+
+    def interpolate_index(self, *_: Any, **parts: Any) -> str:
+        """Return the document. Dash passes every part by name."""
+        document: str = super().interpolate_index(**{**parts, "app_entry": layout.OUTLINE})  # type: ignore[no-untyped-call]  # Dash's
+        return document
+
+
+def create_server(hub: Hub, healthy: Callable[[], bool] = lambda: True) -> Flask:
+    """Return the application.
+
+    Args:
+        hub: where the streams come from.
+        healthy: whether somebody still asks the store for news.
+    """
+    server = Flask("dashboard", static_folder=None)
+    app = _Page(
+        "dashboard",
+        server=server,  # type: ignore[arg-type]  # Dash takes a Flask application too, its annotation forgot it
+        title="Veilocity",
+        update_title="",
+        index_string=layout.INDEX,
+        assets_folder="assets",
+        # The page names its own scripts and styles: modules cannot be loaded as Dash would load them.
+        include_assets_files=False,
+        serve_locally=True,
+        compress=False,
+    )
+    app.layout = layout.page()
+    _add_routes(server, hub, healthy)
+    compress_static(server)
+    _add_headers(server, _policy(app.csp_hashes()))
+    return server
+
+
+def _add_routes(server: Flask, hub: Hub, healthy: Callable[[], bool]) -> None:
+    def events() -> Response:
+        last = request.headers.get("Last-Event-ID") or request.args.get("last", "")
+        try:
+            stream = hub.subscribe(last)
+        except ServiceUnavailableError as error:
+            return Response(f"{error}\n", status=503, mimetype="text/plain", headers={"Retry-After": "5"})
+        # A proxy that collects a stream before it passes it on would make every event late.
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return Response(stream, mimetype="text/event-stream", headers=headers)
+
+    def healthz() -> Response:
+        if not healthy():
+            return Response("nobody asks the store for news: restart the dashboard\n", status=503, mimetype="text/plain")
+        return Response(f"ok\nstore {hub.store}\nstreams {hub.streams}\n", mimetype="text/plain")
+
+    def exposition() -> Response:
+        body, content_type = metrics.exposition()
+        return Response(body, content_type=content_type)
+
+    server.add_url_rule("/events", view_func=events)
+    server.add_url_rule("/healthz", view_func=healthz)
+    server.add_url_rule("/metrics", view_func=exposition)
+
+
+def _policy(script_hashes: Sequence[str]) -> str:
+    rules = {
+        "default-src": "'none'",
+        "script-src": " ".join(["'self'", *script_hashes]),
+        # Components put style elements into the head; no attribute may carry style, which is where injected text would put it.
+        "style-src-elem": "'self' 'unsafe-inline'",
+        "style-src-attr": "'none'",
+        "img-src": "'self' data: blob:",
+        "connect-src": "'self'",
+        "worker-src": "'self' blob:",
+        "manifest-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _add_headers(server: Flask, policy: str) -> None:
+    @server.after_request
+    def protect(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = policy
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        if "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "no-cache"
+        return response

@@ -1,0 +1,55 @@
+// How figures are told. Times are those of the events, in UTC, as coarse as the privacy stage left them.
+
+const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
+const oneDigit = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
+
+export const SEVERITIES = ["low", "medium", "high"];
+
+export function count(value) {
+  return value < 100_000 ? whole.format(value) : compact.format(value);
+}
+
+export function distance(metres) {
+  if (metres < 1_000) return `${whole.format(metres)} m`;
+  return metres < 100_000 ? `${oneDigit.format(metres / 1_000)} km` : `${whole.format(metres / 1_000)} km`;
+}
+
+// Rounded down, as in the sentence: never more than was computed.
+export function speed(kmh) {
+  return `${whole.format(Math.floor(kmh))} km/h`;
+}
+
+export function duration(seconds) {
+  if (seconds < 60) return `${whole.format(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  return hours ? `${hours} h ${String(minutes % 60).padStart(2, "0")} min` : `${minutes} min`;
+}
+
+export function minute(ms) {
+  return new Date(ms).toISOString().slice(11, 16);
+}
+
+export function moment(ms) {
+  return new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+}
+
+export function money(amount, currency) {
+  return `${currency} ${whole.format(amount)}`;
+}
+
+// "impossible-travel" -> "Impossible travel"
+export function title(code) {
+  const words = code.replaceAll(/[-_.]/g, " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+export function short(token) {
+  return token.length > 10 ? token.slice(0, 8) : token;
+}
+
+// The sentence up to the counterfactual, which the evidence panel tells on a line of its own.
+export function headline(sentence) {
+  return sentence.split(/\.\s+Fine with/)[0];
+}

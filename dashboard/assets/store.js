@@ -1,0 +1,90 @@
+// The picture in the browser: what a snapshot showed, kept the same by the changes that followed.
+
+const PAYMENTS_SHOWN = 60;
+
+export class Store extends EventTarget {
+  constructor() {
+    super();
+    this.clear();
+  }
+
+  clear() {
+    this.people = new Map();
+    this.alerts = new Map();
+    this.payments = new Map();
+    this.cells = new Map();
+    this.progress = null;
+    this.loaded = false;
+    this.frames = 0;
+  }
+
+  get seq() {
+    return this.progress?.seq ?? -1;
+  }
+
+  // kind: "snapshot" begins anew, "delta" continues. Newer versions win, so a repeated frame changes nothing.
+  apply(kind, content) {
+    if (kind === "snapshot") {
+      const frames = this.frames;
+      this.clear();
+      this.frames = frames;
+      this.loaded = true;
+    }
+    this.frames += 1;
+    this.progress = content.progress;
+    for (const [cell, outline] of Object.entries(content.cells)) this.cells.set(cell, outline);
+    const moved = content.positions.filter((position) => this.#takePosition(position));
+    const revised = content.alerts.filter((alert) => this.#takeAlert(alert));
+    const paid = content.transactions.filter((payment) => !this.payments.has(payment.id));
+    for (const payment of paid) this.payments.set(payment.id, payment);
+    for (const id of content.gone_positions) this.people.delete(id);
+    for (const id of content.gone_alerts) this.alerts.delete(id);
+    for (const id of content.gone_transactions) this.payments.delete(id);
+    this.dispatchEvent(new CustomEvent("change", { detail: { kind, moved, revised, paid, gone: content.gone_alerts } }));
+  }
+
+  #takePosition(position) {
+    const known = this.people.get(position.id);
+    if (known && (known.minute_ms > position.minute_ms || (known.minute_ms === position.minute_ms && known.seq >= position.seq))) return false;
+    this.people.set(position.id, position);
+    return true;
+  }
+
+  #takeAlert(alert) {
+    const known = this.alerts.get(alert.id);
+    if (known && known.revision >= alert.revision) return false;
+    this.alerts.set(alert.id, alert);
+    return true;
+  }
+
+  // Newest first, in the order the server uses.
+  alertsNewestFirst() {
+    return [...this.alerts.values()].sort(
+      (a, b) => b.second.minute_ms - a.second.minute_ms || (a.id < b.id ? 1 : -1),
+    );
+  }
+
+  paymentsNewestFirst(limit = PAYMENTS_SHOWN) {
+    return [...this.payments.values()]
+      .sort((a, b) => b.seq - a.seq || b.minute_ms - a.minute_ms || (a.id < b.id ? 1 : -1))
+      .slice(0, limit);
+  }
+
+  // The gravest open alert of each person.
+  severityBySubject() {
+    const gravity = { low: 1, medium: 2, high: 3 };
+    const worst = new Map();
+    for (const alert of this.alerts.values()) {
+      if (alert.state === "retracted") continue;
+      const known = worst.get(alert.subject);
+      if (!known || gravity[alert.severity] > gravity[known]) worst.set(alert.subject, alert.severity);
+    }
+    return worst;
+  }
+
+  openAlerts() {
+    let open = 0;
+    for (const alert of this.alerts.values()) if (alert.state !== "retracted") open += 1;
+    return open;
+  }
+}

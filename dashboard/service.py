@@ -1,0 +1,141 @@
+"""The dashboard as a process: gunicorn with one worker of many threads, one poller, and an end that keeps nobody waiting.
+
+It starts without the store and says so on the page. On SIGTERM open streams end at once, so that the process is gone within three seconds.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import socket
+import time
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from dashboard.app import create_server
+from dashboard.events import Hub
+from dashboard.poller import Poller
+from storage.queries import Reader
+from veilocity.errors import PortTakenError, SettingsError
+from veilocity.logs import get_logger
+from veilocity.settings import Settings
+
+__all__ = ["run"]
+
+_THREADS = 32
+_STREAMS = 24
+"""Each stream holds a thread; the rest serve the page itself."""
+_GRACE_S = 2
+_BIND_PATIENCE_S = 3.0
+"""A worker whose parent was killed gives its port back within a second or two: a restart must not fail on that."""
+
+_log = get_logger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Serve the dashboard until SIGTERM or SIGINT.
+
+    Raises:
+        PortTakenError: another program listens on the dashboard's port.
+        SettingsError: this machine has no such address.
+    """
+    listener = _listen(settings.dashboard_host, settings.dashboard_port)
+    _log.info("The dashboard listens", address=settings.dashboard_host, port=settings.dashboard_port)
+    _Service(settings, listener).run()
+
+
+def _listen(host: str, port: int, patience_s: float = _BIND_PATIENCE_S) -> socket.socket:
+    """Return a listening socket: gunicorn alone would tell a taken port in its own words."""
+    deadline = time.monotonic() + patience_s
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        try:
+            return socket.create_server((host, port), family=family)
+        except OSError as cause:
+            if cause.errno != errno.EADDRINUSE:
+                message = f"cannot listen on VEILOCITY_DASHBOARD_HOST, port {port}: {os.strerror(cause.errno or 0)}"
+                raise SettingsError(message) from cause
+            if time.monotonic() > deadline:
+                message = f"port {port} is taken by another program: stop it, or set VEILOCITY_DASHBOARD_PORT to a free port"
+                raise PortTakenError(message) from cause
+        time.sleep(0.1)
+
+
+class _Service(BaseApplication):
+    """What gunicorn runs. The poller starts in the worker, because threads and store connections do not survive a fork."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
+        self._listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Tell gunicorn its options."""
+        options: dict[str, Any] = {
+            # gunicorn takes the descriptor over and closes it.
+            "bind": f"fd://{self._listener.detach()}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": _THREADS,
+            "keepalive": _GRACE_S,
+            "graceful_timeout": _GRACE_S,
+            "accesslog": None,
+            "logger_class": _ServiceLogger,
+            "control_socket_disable": True,
+            "post_worker_init": _end_streams_when_told,
+            "worker_exit": _stop_poller,
+        }
+        for name, value in options.items():
+            # Older gunicorns have no control socket to disable.
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Make the application: called in the worker, after the fork."""
+        hub = Hub(self._settings.dashboard_stale_s, max_streams=_STREAMS)
+        poller = Poller(lambda: Reader(self._settings), hub, self._settings.dashboard_poll_ms / 1000.0)
+        server = create_server(hub, lambda: poller.alive)
+        server.extensions["veilocity"] = (hub, poller)
+        poller.start()
+        return server
+
+
+def _end_streams_when_told(worker: Any) -> None:
+    """Close the hub before gunicorn begins to wait for open connections, of which every stream is one."""
+    hub, _ = worker.wsgi.extensions["veilocity"]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        before = signal.getsignal(number)
+
+        def stop(signal_number: int, frame: FrameType | None, before: Any = before) -> None:
+            hub.close()
+            if callable(before):
+                before(signal_number, frame)
+
+        signal.signal(number, stop)
+
+
+def _stop_poller(_server: object, worker: Any) -> None:
+    if worker.wsgi is None:
+        return
+    hub, poller = worker.wsgi.extensions["veilocity"]
+    hub.close()
+    # A question to a dead store may hang for seconds; the thread is a daemon and owns nothing that must be saved.
+    poller.stop(timeout_s=0.5)
+
+
+class _ServiceLogger(Logger):
+    """gunicorn's lines through our guarded log."""
+
+    def setup(self, cfg: Config) -> None:
+        """Hand all lines to the root logger."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.WARNING)
