@@ -73,7 +73,7 @@ class Reader:
         return None if document is None else from_document(PROGRESS, document)
 
     def positions(self, limit: int) -> list[Position]:
-        """Return the newest places, at most `limit`; complete and in no order when there are fewer people than that.
+        """Return the places of at most `limit` people: of all of them, or of those who moved last, in no order.
 
         Raises:
             StoreUnavailableError: MongoDB does not answer.
@@ -81,8 +81,8 @@ class Reader:
         with translated():
             found = list(self._collection(POSITIONS).find().limit(limit + 1))
             if len(found) > limit:
-                newest_ms = max(document["minute_ms"] for document in found)
-                found = self._newest(POSITIONS, "minute_ms", newest_ms, -1, _HOUR_MS, limit)
+                newest_seq = max(document["seq"] for document in found)
+                found = self._newest(POSITIONS, "seq", newest_seq, -1, _GROWTH, limit)
         return [from_document(POSITIONS, document) for document in found]
 
     def alerts(self, limit: int, since_minute_ms: int | None = None) -> list[MaskedAlert]:
