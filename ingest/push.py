@@ -5,6 +5,7 @@ A repeat after a lost answer may write twice; the rules service drops repeats by
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Pusher:
         token: str = "",
         *,
         patience_s: float = 120.0,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Prepare; the first request connects.
@@ -60,7 +61,7 @@ class Pusher:
             url: address of the gateway, such as http://127.0.0.1:8088.
             token: sent as a bearer token, where there is one.
             patience_s: how long one request is repeated before it is given up.
-            sleep: how to pause between repeats.
+            sleep: how to pause between repeats; by default until the time is over or `give_up` is called.
             transport: a test passes its own.
         """
         headers = {"Content-Type": "application/json"}
@@ -68,7 +69,8 @@ class Pusher:
             headers["Authorization"] = f"Bearer {token}"
         self._client = httpx.Client(base_url=url, headers=headers, timeout=10.0, transport=transport)
         self._patience_s = patience_s
-        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
 
     def send(self, path: str, body: bytes, method: str = "POST") -> Answer:
         """Send one request until it is answered; return what became of its items.
@@ -84,7 +86,7 @@ class Pusher:
             response = self._try(path, body, method)
             if response is not None:
                 return _answer(response)
-            if time.monotonic() + pause_s > deadline:
+            if self._stopped.is_set() or time.monotonic() + pause_s > deadline:
                 raise ServiceUnavailableError("the gateway does not answer: is it running, and is Kafka?")
             self._sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -108,6 +110,10 @@ class Pusher:
             if time.monotonic() > deadline:
                 raise ServiceUnavailableError("the gateway is not ready: is it running, and is Kafka?")
             self._sleep(_FIRST_PAUSE_S)
+
+    def give_up(self) -> None:
+        """Repeat nothing any more: whoever waits in `send` gets ServiceUnavailableError at once."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Close the connections."""

@@ -163,20 +163,26 @@ def play(requests: Sequence[Due], pusher: Pusher, speed: float, done: Callable[[
     # Bounds what waits in memory: a slow gateway slows the player, not its queue.
     room = threading.Semaphore(2 * _CONNECTIONS)
     began = time.monotonic()
+
+    def answered(future: Future[Answer]) -> None:
+        total.add(future)
+        room.release()
+        done()
+
     with ThreadPoolExecutor(max_workers=_CONNECTIONS, thread_name_prefix="replay") as pool:
-
-        def answered(future: Future[Answer]) -> None:
-            total.add(future)
-            room.release()
-            done()
-
-        for due in requests:
-            if total.failure is not None:
-                break
-            if speed > 0:
-                _sleep_until(began + (due.at_ns - requests[0].at_ns) / NS_PER_S / speed)
-            room.acquire()
-            pool.submit(pusher.send, due.path, msgspec.json.encode(due.body)).add_done_callback(answered)
+        try:
+            for due in requests:
+                if total.failure is not None:
+                    break
+                if speed > 0:
+                    _sleep_until(began + (due.at_ns - requests[0].at_ns) / NS_PER_S / speed)
+                room.acquire()
+                pool.submit(pusher.send, due.path, msgspec.json.encode(due.body)).add_done_callback(answered)
+        except KeyboardInterrupt:
+            # Leaving the pool waits for its threads: they must not repeat for two minutes first.
+            pusher.give_up()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     if total.failure is not None:
         raise total.failure
     return total.answer
@@ -197,6 +203,8 @@ class _Total:
         self._lock = threading.Lock()
 
     def add(self, future: Future[Answer]) -> None:
+        if future.cancelled():
+            return
         failure = future.exception()
         with self._lock:
             if failure is None:
