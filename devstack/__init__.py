@@ -8,6 +8,6 @@ from devstack.cancellation import Cancellation, Cancelled
 from devstack.install import spark_jars
 from devstack.servers import SERVERS
 from devstack.services import SERVICES
-from devstack.stack import Stack
+from devstack.stack import Simulation, Stack
 
-__all__ = ["SERVERS", "SERVICES", "Cancellation", "Cancelled", "Stack", "spark_jars"]
+__all__ = ["SERVERS", "SERVICES", "Cancellation", "Cancelled", "Simulation", "Stack", "spark_jars"]

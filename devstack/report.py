@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -43,8 +43,9 @@ class LineReporter:
 
     def say(self, sentence: str) -> None:
         """Write the sentence at once."""
-        self._stream.write(f"{sentence}\n")
-        self._stream.flush()
+        with suppress(OSError):  # nobody reads it any more; what runs must still be stopped in order
+            self._stream.write(f"{sentence}\n")
+            self._stream.flush()
 
     @contextmanager
     def downloading(self, what: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
@@ -62,7 +63,8 @@ class TerminalReporter:
 
     def say(self, sentence: str) -> None:
         """Print the sentence above whatever is drawn."""
-        self._console.print(sentence, highlight=False, markup=False)
+        with suppress(OSError):  # the terminal was closed; what runs must still be stopped in order
+            self._console.print(sentence, highlight=False, markup=False)
 
     @contextmanager
     def downloading(self, what: str, total_bytes: int) -> Iterator[Callable[[int], None]]:

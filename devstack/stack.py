@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,13 +29,22 @@ from veilocity.errors import SettingsError, StateError
 from veilocity.kafka import ensure_topics
 from veilocity.settings import Settings
 
-__all__ = ["Stack"]
+__all__ = ["Simulation", "Stack"]
 
 _ADDRESS_SETTINGS = {"kafka": "kafka_bootstrap", "elasticsearch": "elasticsearch_url", "mongodb": "mongodb_uri"}
 _JAVA_NEEDS = {"kafka": java.KAFKA, "elasticsearch": java.ELASTICSEARCH, "privacy": java.SPARK}
 _MAKERS = {"kafka": servers.kafka, "elasticsearch": servers.elasticsearch, "mongodb": servers.mongodb}
 _PUBLIC = ("ingest", "dashboard")
 SIMULATOR = "simulate"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The simulated city that feeds the gateway: its size, simulated seconds per second, and seed."""
+
+    people: int
+    speed: float
+    seed: int
 
 
 class Stack:
@@ -49,6 +59,7 @@ class Stack:
         *,
         servers: Sequence[str] = SERVERS,
         services: Sequence[str] = SERVICES,
+        simulation: Simulation | None = None,
         fresh: bool = False,
         reporter: Reporter | None = None,
         listener: Callable[[str, State, str], None] | None = None,
@@ -60,6 +71,7 @@ class Stack:
             settings: as loaded; `state_dir` is where everything of this run lies.
             servers: those of `SERVERS` to start.
             services: those of `SERVICES` to start; topics are made when there is any.
+            simulation: feeds the gateway as soon as that answers.
             fresh: start with empty data.
             reporter: told what happens, for people.
             listener: told every change of a process (name, state, sentence), from other threads.
@@ -69,6 +81,7 @@ class Stack:
         """The settings in force; ports and addresses are filled in by `start`."""
         self._servers = [name for name in servers if _ADDRESS_SETTINGS[name] not in settings.model_fields_set]
         self._services = list(services)
+        self._simulation = simulation
         self._fresh = fresh
         self._reporter = reporter or SilentReporter()
         self._cancellation = cancellation or Cancellation()
@@ -123,6 +136,8 @@ class Stack:
     def stop(self) -> None:
         """End all processes: services first, so that they can say goodbye to the servers. May be called twice."""
         running = self._supervisor.states()
+        if running and self._lock.held:
+            self._reporter.say("Stopping.")
         self._supervisor.stop([name for name in running if name not in SERVERS])
         self._supervisor.stop([name for name in running if name in SERVERS])
         if self._lock.held:
@@ -177,9 +192,9 @@ class Stack:
         """Return the log file of a process."""
         return self.folders.log(name)
 
-    def simulate(self, people: int, speed: float, seed: int) -> None:
+    def simulate(self, city: Simulation) -> None:
         """Feed the gateway with the simulated city, as a process of this stack."""
-        self._launch(SIMULATOR, services.simulator(self.settings, self._base, people, speed, seed))
+        self._launch(SIMULATOR, services.simulator(self.settings, self._base, city.people, city.speed, city.seed))
 
     def _clean(self) -> None:
         """End and remove what an earlier run left behind."""
@@ -268,6 +283,9 @@ class Stack:
             if "kafka" in self._servers:
                 self.wait_ready("kafka")
             ensure_topics(self.settings)
+        if self._simulation is not None:
+            self.wait_ready("ingest")
+            self.simulate(self._simulation)
         self.wait_ready()
 
     def _launch(self, name: str, spec: ProcessSpec) -> None:

@@ -43,6 +43,7 @@ class _Minder:
         self._ending = threading.Event()
         self._process: RunningProcess | None = None
         self._started_once = threading.Event()
+        self._set(State.STARTING, "starting")
         self._thread = threading.Thread(target=self._live, name=f"minder-{spec.name}", daemon=True)
         self._thread.start()
 

@@ -1,0 +1,72 @@
+"""`veilocity up`: starts everything, prints one address, watches, and stops all it started on Ctrl-C, at whatever stage."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from devstack.cancellation import Cancellation, Cancelled, signals_cancel
+from devstack.process import State
+from devstack.servers import SERVERS
+from devstack.stack import Simulation, Stack
+from devstack.status import Status, for_console
+from veilocity.errors import ServiceUnavailableError
+from veilocity.settings import Settings
+
+__all__ = ["run"]
+
+_SIGNAL_EXIT = 128
+
+
+def run(settings: Settings, *, feed: bool, fresh: bool, people: int, speed: float, seed: int) -> int:
+    """Run the whole system until somebody stops it.
+
+    Args:
+        settings: as loaded.
+        feed: play the simulated city into the gateway.
+        fresh: begin with empty data.
+        people: size of the simulated city.
+        speed: simulated seconds per second.
+        seed: of the simulated city.
+
+    Returns:
+        0 after a stop of the running system; 128 + the signal's number when it was stopped while it started.
+
+    Raises:
+        VeilocityError: the system could not start, or lost a server; nothing is left running.
+    """
+    status = for_console(Console())
+    cancellation = Cancellation()
+    stack = Stack(
+        settings,
+        simulation=Simulation(people, speed, seed) if feed else None,
+        fresh=fresh,
+        reporter=status.reporter,
+        listener=status.changed,
+        cancellation=cancellation,
+    )
+    with signals_cancel(cancellation, again=stack.hurry):
+        try:
+            with status.shown():
+                stack.start()
+            _announce(status, stack)
+            _watch(stack, cancellation)
+        except Cancelled:
+            return _SIGNAL_EXIT + cancellation.requests[0]
+        finally:
+            stack.stop()
+    return 0
+
+
+def _announce(status: Status, stack: Stack) -> None:
+    status.reporter.say(
+        f"Logs are in {stack.folders.logs}; phones push to {stack.address('ingest')}/v1/sensor-logger; Ctrl-C stops everything."
+    )
+    status.reporter.say(f"Veilocity is live at {stack.address('dashboard')}")
+
+
+def _watch(stack: Stack, cancellation: Cancellation) -> None:
+    """Return when somebody asks to stop; a server that dies takes the system down, since nothing of ours could go on."""
+    while not cancellation.wait(0.5):
+        for name, state in stack.states().items():
+            if (name in SERVERS and state is State.STOPPED) or state is State.FAILED:
+                raise ServiceUnavailableError(f"{name} ended by itself: see {stack.log(name)}, then start again")
