@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
+import certifi
 import httpx
 
 from devstack.artifacts import Artifact
@@ -58,7 +60,8 @@ def fetch(what: str, artifacts: Sequence[Artifact], folder: Path, base_url: str,
     total_bytes = sum(artifact.size_bytes for artifact in wanted)
     # Threads of a failed download end at their next piece, because this flag of their own says so.
     failed = Cancellation()
-    with reporter.downloading(what, total_bytes) as advance, httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
+    client = httpx.Client(timeout=_TIMEOUT, follow_redirects=True, verify=_certificates())
+    with reporter.downloading(what, total_bytes) as advance, client:
 
         def one(artifact: Artifact) -> None:
             _download(client, artifact, location(folder, artifact), base_url, advance, (cancellation, failed))
@@ -70,6 +73,13 @@ def fetch(what: str, artifacts: Sequence[Artifact], folder: Path, base_url: str,
         cancellation.check()
         for future in done:
             future.result()
+
+
+def _certificates() -> ssl.SSLContext:
+    """Trust the operating system's authorities (a company's own is there) and the usual ones (some systems keep none)."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _is_complete(path: Path, artifact: Artifact) -> bool:

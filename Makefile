@@ -1,0 +1,48 @@
+# Everything a person does with a checkout. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help demo install test check format bench bench-e2e soak clean
+
+# Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
+ARGS ?=
+# The Python to build on; by default the first fitting one on PATH.
+PYTHON ?=
+export PYTHON
+BIN := .venv/bin
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## install what a run needs, start everything, print one address; Ctrl-C stops it
+	@./devstack/bootstrap.sh run
+	@exec $(BIN)/veilocity up $(ARGS)
+
+install: ## install what tests and checks need, too
+	@./devstack/bootstrap.sh dev
+
+test: install ## run all tests on real servers
+	@./devstack/bootstrap.sh browser
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install ## lint, format, types, import arrows, lock file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	.veilocity/uv/bin/uv lock --check --quiet --system-certs --no-python-downloads
+
+format: install ## put the code in its format
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+bench: install ## measure algorithms against targets and peers
+	$(BIN)/python -m benchmarks.micro $(ARGS)
+
+bench-e2e: install ## measure the whole system: rate, delays, starts
+	$(BIN)/python -m benchmarks.e2e $(ARGS)
+
+soak: install ## run the whole system for long, with crashes, and add everything up
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+clean: ## remove what was installed and made here; downloaded servers and the data of the demo stay
+	rm -rf .venv .veilocity/uv .veilocity/uv-cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

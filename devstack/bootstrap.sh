@@ -1,0 +1,93 @@
+#!/bin/sh
+# Prepares a checkout: `bootstrap.sh run` installs what a run needs, `bootstrap.sh dev` what tests and checks need as well,
+# `bootstrap.sh browser` a Chromium for the browser tests. What is there already costs no request.
+set -eu
+cd "$(dirname "$0")/.."
+
+UV_VERSION=0.13.9
+environment=.venv
+tools=.veilocity/uv
+
+fail() {
+  echo "veilocity: $*" >&2
+  exit 1
+}
+
+find_python() {
+  for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
+    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  found=$(python3 --version 2>/dev/null || echo "no Python 3")
+  fail "Python 3.11, 3.12 or 3.13 is needed, and $found was found: install one, for example \`apt install python3.11 python3.11-venv\`," \
+    "or name it by \`make PYTHON=/path/to/python3.11 ...\`"
+}
+
+make_environment() {
+  # A Python that was upgraded or removed leaves an environment that starts nothing.
+  if [ -e "$1/bin/python" ] && "$1/bin/python" -c '' 2>/dev/null; then
+    return
+  fi
+  python=$(find_python)
+  rm -rf "$1"
+  "$python" -m venv $2 "$1" >/dev/null 2>&1 ||
+    fail "$python cannot make virtual environments: install its venv module, for example \`apt install python3-venv\`, and start again"
+}
+
+install_uv() {
+  if [ "$("$tools/bin/uv" --version 2>/dev/null | cut -d ' ' -f 2)" != "$UV_VERSION" ]; then
+    echo "Installing uv $UV_VERSION into $tools."
+    make_environment "$tools" ""
+    "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: "uv==$UV_VERSION" ||
+      fail "uv could not be installed from the Python package index: check the connection and start again"
+  fi
+}
+
+install() {
+  group=$1
+  # What is installed for development is enough for a run.
+  stamp=$(cat uv.lock pyproject.toml | cksum)
+  if [ -x "$environment/bin/veilocity" ]; then
+    [ "$(cat "$environment/installed-dev" 2>/dev/null)" != "$stamp" ] || return 0
+    [ "$group" = dev ] || [ "$(cat "$environment/installed-run" 2>/dev/null)" != "$stamp" ] || return 0
+  fi
+  [ ! -e "$environment/installed-dev" ] || group=dev
+  make_environment "$environment" --without-pip
+  install_uv
+  echo "Installing what uv.lock pins into $environment."
+  # A user without a home folder has no cache folder either.
+  [ -n "${HOME:-}" ] || export UV_CACHE_DIR=.veilocity/uv-cache
+  # The operating system's certificates count, as they do for its other programs; no other Python is downloaded.
+  export UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT="$environment"
+  [ "$group" = dev ] && groups=--dev || groups=--no-dev
+  "$tools/bin/uv" sync --quiet --locked "$groups" --python "$environment/bin/python" ||
+    fail "the pinned packages could not be installed: read the lines above, check the connection and start again"
+  echo "$stamp" >"$environment/installed-$group"
+}
+
+install_browser() {
+  for program in chromium chromium-browser google-chrome google-chrome-stable chrome; do
+    ! command -v "$program" >/dev/null || return 0
+  done
+  [ ! -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ] || return 0
+  as_root=
+  if [ "$(id -u)" != 0 ]; then
+    as_root="sudo -n"
+    sudo -n true 2>/dev/null || as_root=none
+  fi
+  if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
+    echo "veilocity: no Chromium was found and none can be installed here: install it to run the browser tests as well." >&2
+    return 0
+  fi
+  echo "Installing Chromium for the browser tests."
+  { $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null ||
+    echo "veilocity: Chromium could not be installed: install it by hand to run the browser tests as well." >&2
+}
+
+case "${1:-}" in
+  run | dev) install "$1" ;;
+  browser) install_browser ;;
+  *) fail "usage: bootstrap.sh run|dev|browser" ;;
+esac
