@@ -101,6 +101,7 @@ class Settings(BaseModel):
     privacy_k: int = Field(5, ge=2, description="Fewest distinct people in a released class.")
     privacy_window_minutes: int = Field(60, ge=1, le=1440, description="Width of a release window in event time.")
     privacy_delay_s: int = Field(600, ge=0, description="How late an event may be and still enter its window.")
+    privacy_idle_s: int = Field(86_400, ge=0, description="How far a partition may lag in event time before windows no longer wait for it.")
     privacy_trigger_ms: int = Field(0, ge=0, description="Shortest time between two micro-batches; 0 for as soon as possible.")
     privacy_batch_records: int = Field(20_000, ge=100, description="Most Kafka records in one micro-batch.")
     privacy_cell_resolution: int = Field(7, ge=0, le=9, description="H3 resolution of masked places: 7 is about 5 square kilometres.")

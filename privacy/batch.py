@@ -1,0 +1,233 @@
+"""One micro-batch, pure: from the masked parts and the state before to the documents and the state after.
+
+    transactions = released + suppressed + late + pending         holds after every micro-batch, and is checked
+
+A payment is in exactly one of the four: late when it is read, else pending until its window closes, then released or suppressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from privacy.anonymity import Row
+from privacy.hierarchies import MISSING, QuasiIdentifiers, hour_of
+from privacy.parts import MaskedPart, MaskedPayment
+from privacy.policy import Policy
+from privacy.release import release
+from privacy.state import StagedRow, StageState
+from sketches import alike
+from storage.documents import MaskedAlert, MaskedBatch, MaskedTransaction, Position, Progress, ReleaseDocument, Sample, SimilarGroup
+from veilocity.contracts import Verdict
+from veilocity.errors import StateError
+
+__all__ = ["MOST_GROUPS", "MOST_MEMBERS", "Absorbed", "ClosedWindow", "absorb", "close_window", "concluded", "features_of", "staged_row"]
+
+MOST_GROUPS = 200
+"""Groups kept of one window, largest first: an analyst reads no more."""
+MOST_MEMBERS = 100
+_SAMPLE_ID = "sample"
+
+
+class Absorbed(msgspec.Struct):
+    """What a micro-batch's records became, before windows are closed."""
+
+    transactions: tuple[MaskedTransaction, ...]
+    staged: dict[int, list[StagedRow]]
+    """Window start to the payments that wait for it."""
+    new_places: list[bytes]
+    """Keys that the filter took in."""
+    late: int
+
+
+class ClosedWindow(msgspec.Struct, frozen=True):
+    """What one window gave when it closed."""
+
+    start_ms: int
+    releases: tuple[ReleaseDocument, ...]
+    groups: tuple[SimilarGroup, ...]
+    released: int
+    suppressed: int
+
+
+def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy) -> Absorbed:
+    """Take the parts into the state (its clock, windows and sketches) and return what became of the payments."""
+    payments = sorted((payment for part in parts for payment in part.payments), key=_place_in_kafka)
+    events = ((payment.partition, payment.transaction.minute_ms) for payment in payments)
+    state.clock, windows = state.clock.assigned(policy.windows, events)
+    transactions = []
+    staged: dict[int, list[StagedRow]] = {}
+    new_places: list[bytes] = []
+    for payment, window in zip(payments, windows, strict=True):
+        transaction = _with_place_memory(state, payment.transaction, new_places)
+        transactions.append(transaction)
+        if window is not None:
+            staged.setdefault(window, []).append(staged_row(transaction))
+    for window, rows in staged.items():
+        state.open_windows[window] = state.open_windows.get(window, 0) + len(rows)
+    state.sample.update_batch(bytes.fromhex(transaction.id) for transaction in transactions)
+    state.clock = state.clock.closed(policy.windows)
+    return Absorbed(tuple(transactions), staged, new_places, late=windows.count(None))
+
+
+def _place_in_kafka(payment: MaskedPayment) -> tuple[int, int]:
+    return payment.partition, payment.offset
+
+
+def _with_place_memory(state: StageState, transaction: MaskedTransaction, new_places: list[bytes]) -> MaskedTransaction:
+    if transaction.place is None:
+        return transaction
+    key = bytes.fromhex(transaction.subject) + transaction.place.cell.encode()
+    known = state.places.add(key)
+    if not known:
+        new_places.append(key)
+    return msgspec.structs.replace(transaction, place_seen_before=known)
+
+
+def staged_row(transaction: MaskedTransaction) -> StagedRow:
+    """Return what a payment's window needs of it."""
+    quasi = QuasiIdentifiers(
+        cell=transaction.place.cell if transaction.place else MISSING,
+        hour=hour_of(transaction.minute_ms),
+        amount_band=transaction.amount_band,
+        category=transaction.category,
+    )
+    row = Row(transaction.id, transaction.subject, quasi, flagged=transaction.verdict == Verdict.FLAGGED)
+    return StagedRow(row, features_of(transaction, quasi))
+
+
+def features_of(transaction: MaskedTransaction, quasi: QuasiIdentifiers) -> tuple[str, ...]:
+    """Return what makes two payments alike: seven features, so that two of them may differ in one at a similarity of 0.7."""
+    quarter = transaction.minute_ms // 900_000 % 4
+    return (
+        f"amount={quasi.amount_band}",
+        f"category={quasi.category}",
+        f"cell={quasi.cell}",
+        f"channel={transaction.channel}",
+        f"device={transaction.device_type or MISSING}",
+        f"merchant={transaction.merchant}",
+        f"quarter={quasi.hour}:{quarter * 15:02d}",
+    )
+
+
+def close_window(rows: Sequence[StagedRow], policy: Policy, start_ms: int, seq: int) -> ClosedWindow:
+    """Return what a closed window gives; its rows decide, not their order.
+
+    Raises:
+        UnsafeReleaseError: a class failed its proof.
+    """
+    end_ms = start_ms + policy.windows.width_ms
+    outcome = release([staged.row for staged in rows], policy.name, policy.k, start_ms, end_ms)
+    return ClosedWindow(
+        start_ms=start_ms,
+        releases=tuple(ReleaseDocument(one.class_id, seq, one) for one in outcome.releases),
+        groups=_groups(rows, policy.similarity, start_ms, seq),
+        released=outcome.released,
+        suppressed=outcome.suppressed,
+    )
+
+
+def _groups(rows: Sequence[StagedRow], similarity: float, start_ms: int, seq: int) -> tuple[SimilarGroup, ...]:
+    subjects = {staged.row.id: staged.row.subject for staged in rows}
+    found = alike({staged.row.id: frozenset(staged.features) for staged in rows}, similarity)
+    documents: list[SimilarGroup] = []
+    for group in found:
+        people = len({subjects[member] for member in group.members})
+        # One person buying alike twice is a habit, not a group.
+        if people > 1 and len(documents) < MOST_GROUPS:
+            documents.append(
+                SimilarGroup(
+                    # Groups of one window share no member, so the first names the group.
+                    id=f"{start_ms:x}-{group.members[0]}",
+                    seq=seq,
+                    window_start_ms=start_ms,
+                    payments=len(group.members),
+                    people=people,
+                    similarity=round(group.similarity, 4),
+                    features=group.features,
+                    members=group.members[:MOST_MEMBERS],
+                )
+            )
+    return tuple(documents)
+
+
+def concluded(
+    state: StageState,
+    parts: Sequence[MaskedPart],
+    absorbed: Absorbed,
+    closed: Sequence[ClosedWindow],
+    seq: int,
+    now_ms: int,
+) -> MaskedBatch:
+    """Bring the state's counters up to date and return everything that this micro-batch writes.
+
+    Raises:
+        StateError: the counters do not add up.
+    """
+    for window in closed:
+        del state.open_windows[window.start_ms]
+    state.progress = _counted(state, parts, absorbed, closed, seq, now_ms)
+    members = tuple(member.hex() for member in state.sample.members())
+    return MaskedBatch(
+        progress=state.progress,
+        transactions=absorbed.transactions,
+        alerts=_newest_alerts(parts),
+        positions=_newest_positions(parts),
+        releases=tuple(document for window in closed for document in window.releases),
+        groups=tuple(group for window in closed for group in window.groups),
+        sample=Sample(_SAMPLE_ID, seq, state.progress.transactions, members) if absorbed.transactions else None,
+    )
+
+
+def _counted(
+    state: StageState,
+    parts: Sequence[MaskedPart],
+    absorbed: Absorbed,
+    closed: Sequence[ClosedWindow],
+    seq: int,
+    now_ms: int,
+) -> Progress:
+    before = state.progress
+    minutes = [transaction.minute_ms for transaction in absorbed.transactions]
+    minutes += [position.minute_ms for part in parts for position in part.positions]
+    after = Progress(
+        id=before.id,
+        seq=seq,
+        decisions=before.decisions + sum(part.decisions for part in parts),
+        transactions=before.transactions + len(absorbed.transactions),
+        released=before.released + sum(window.released for window in closed),
+        suppressed=before.suppressed + sum(window.suppressed for window in closed),
+        late=before.late + absorbed.late,
+        pending=sum(state.open_windows.values()),
+        classes=before.classes + sum(len(window.releases) for window in closed),
+        alert_revisions=before.alert_revisions + sum(part.alert_revisions for part in parts),
+        alerts=before.alerts + sum(part.alerts_opened for part in parts),
+        fixes=before.fixes + sum(part.fixes for part in parts),
+        rejected=before.rejected + sum(sum(part.rejected.values()) for part in parts),
+        event_ms=max([before.event_ms, *minutes]),
+        written_ms=now_ms,
+    )
+    if after.transactions != after.released + after.suppressed + after.late + after.pending:
+        raise StateError("payments and what became of them do not add up: nothing was written, please report this")
+    return after
+
+
+def _newest_alerts(parts: Sequence[MaskedPart]) -> tuple[MaskedAlert, ...]:
+    newest: dict[str, MaskedAlert] = {}
+    for part in parts:
+        for alert in part.alerts:
+            known = newest.get(alert.id)
+            if known is None or alert.revision > known.revision:
+                newest[alert.id] = alert
+    return tuple(newest[identity] for identity in sorted(newest))
+
+
+def _newest_positions(parts: Sequence[MaskedPart]) -> tuple[Position, ...]:
+    newest: dict[str, Position] = {}
+    for part in parts:
+        for position in part.positions:
+            known = newest.get(position.id)
+            if known is None or position.minute_ms > known.minute_ms:
+                newest[position.id] = position
+    return tuple(newest[identity] for identity in sorted(newest))

@@ -1,0 +1,105 @@
+"""What runs in Spark's Python workers: raw Kafka values in, one masked part out.
+
+The function that Spark ships holds the path of the key file and nothing secret; each worker process reads the key itself, so the key is in
+no plan, log, event log or checkpoint. The driver's Python sees masked parts only. This module imports neither the sketches nor the
+storage clients, so a worker starts quickly.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from privacy.masking import Masker
+from privacy.parts import MaskedPart, PartBuilder, Source
+from privacy.tokens import Tokeniser
+from veilocity.errors import FatalError, VeilocityError
+
+__all__ = ["PART_SCHEMA", "PartMasker", "decode_part", "warm"]
+
+PART_SCHEMA = "part binary"
+"""One row per task: the packed part."""
+_ARROW_SCHEMA = pa.schema([("part", pa.binary())])
+_WARM_S = 0.05
+"""Long enough that one worker cannot serve every task."""
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(MaskedPart)
+
+
+@lru_cache(maxsize=4)
+def _tokeniser(key_file: str) -> Tokeniser:
+    return Tokeniser.from_file(Path(key_file))
+
+
+@dataclass(frozen=True, slots=True)
+class PartMasker:
+    """The function for `DataFrame.mapInArrow` over the columns topic, partition, offset and value; gives one row per task.
+
+    A class of this module and not a closure: a worker imports it by name, so nothing but these four values is shipped.
+
+    Args:
+        key_path: file of the token key, as the workers see it.
+        cell_resolution: H3 resolution of masked places.
+        seq: number of the micro-batch.
+        sources: topic name on this cluster to what it holds.
+    """
+
+    key_path: str
+    cell_resolution: int
+    seq: int
+    sources: dict[str, Source]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Mask one task's records.
+
+        Raises:
+            FatalError: something unforeseen happened; its own message, which may hold a record, is left out.
+        """
+        try:
+            builder = PartBuilder(Masker(_tokeniser(self.key_path), self.cell_resolution, self.seq))
+            for batch in batches:
+                _add_batch(builder, batch, self.sources)
+            part = _encoder.encode(builder.finish())
+        except VeilocityError:
+            raise
+        except Exception as error:
+            raise FatalError(f"masking failed by {type(error).__name__} at {_innermost_place(error)}: please report this") from None
+        yield pa.RecordBatch.from_arrays([pa.array([part], pa.binary())], schema=_ARROW_SCHEMA)
+
+
+def _innermost_place(error: BaseException) -> str:
+    # Spark writes a worker's error into its log, and a foreign message may quote the record: tell the place only.
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
+
+
+def warm(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pass rows on: a worker that runs this has imported this module."""
+    time.sleep(_WARM_S)
+    yield from batches
+
+
+def decode_part(packed: bytes) -> MaskedPart:
+    """Return the part that a task packed."""
+    return _decoder.decode(packed)
+
+
+def _add_batch(builder: PartBuilder, batch: pa.RecordBatch, sources: dict[str, Source]) -> None:
+    """Hand runs of one topic and partition to the builder: a task reads its partitions one after the other."""
+    columns = batch.to_pydict()
+    topics: list[str] = columns["topic"]
+    partitions: list[int] = columns["partition"]
+    offsets: list[int] = columns["offset"]
+    values: list[bytes | None] = columns["value"]
+    start = 0
+    for end in range(1, len(topics) + 1):
+        if end == len(topics) or topics[end] != topics[start] or partitions[end] != partitions[start]:
+            builder.add(sources[topics[start]], partitions[start], offsets[start:end], values[start:end])
+            start = end

@@ -1,0 +1,181 @@
+"""The ledger: what each micro-batch left behind, so that a repeated one starts from the same past and computes the same documents.
+
+    ledger/00000012.entry           state after micro-batch 12, and the places it added to the filter
+    ledger/00000012.places          the whole filter after micro-batch 12, every `SNAPSHOT_BATCHES`
+    staged/1690596000000/12.rows    payments of micro-batch 12 that wait for the window that begins then
+
+Spark repeats micro-batch N with the same records until it has recorded N as committed. So: entry N is written after the stores have
+everything of N and before Spark commits N; a repeated N reads entry N-1 and overwrites its own files; and the staged rows of a window
+that N closed are deleted by N+1, when N can no longer be repeated. Checkpoint, ledger, staged rows and stores live and die together:
+`check` refuses a checkpoint without its ledger and a ledger without its checkpoint.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from privacy.files import read_whole, write_whole
+from privacy.policy import Policy
+from privacy.state import StagedRow, StageState
+from privacy.windows import Clock
+from sketches import BloomFilter, Reservoir
+from storage.documents import Progress
+from veilocity.errors import StateError
+
+__all__ = ["SNAPSHOT_BATCHES", "Ledger"]
+
+LAYOUT = 1
+SNAPSHOT_BATCHES = 200
+_NOTHING = -1
+
+
+class _Entry(msgspec.Struct):
+    """State after one micro-batch; the filter is its last snapshot and the places added since."""
+
+    layout: int
+    policy: Policy
+    progress: Progress
+    clock: Clock
+    open_windows: dict[int, int]
+    closed_windows: list[int]
+    """Windows that this micro-batch closed: their staged rows are still there."""
+    sample: bytes
+    new_places: list[bytes]
+    snapshot: int
+    """Micro-batch of the newest snapshot of the filter, -1 for none."""
+
+
+class Ledger:
+    """The ledger in one folder. One process at a time."""
+
+    def __init__(self, directory: Path, policy: Policy, snapshot_batches: int = SNAPSHOT_BATCHES) -> None:
+        """Open the ledger.
+
+        Args:
+            directory: the stage's folder; made when missing.
+            policy: the promise; an entry of another promise is refused.
+            snapshot_batches: micro-batches between two snapshots of the filter.
+        """
+        self._entries = directory / "ledger"
+        self._staged = directory / "staged"
+        self._policy = policy
+        self._snapshot_batches = snapshot_batches
+        for folder in (self._entries, self._staged):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def check(self, committed: int, begun: int) -> None:
+        """Refuse a checkpoint and a ledger that do not belong together.
+
+        Args:
+            committed: last micro-batch that Spark committed, -1 for none.
+            begun: last micro-batch whose records Spark chose, -1 for none.
+
+        Raises:
+            StateError: one of the two is missing or older than the other allows.
+        """
+        newest = max((int(path.stem) for path in self._entries.glob("*.entry")), default=_NOTHING)
+        if newest < committed or newest > begun:
+            raise StateError(
+                "checkpoint and ledger of the privacy stage do not belong together: restore the whole folder, "
+                "or remove all of it together with the stores' data to begin anew"
+            )
+        if committed > _NOTHING:
+            self._read(committed)
+
+    def load(self, batch: int) -> StageState:
+        """Return the state after `batch`; -1 is before the first.
+
+        Raises:
+            StateError: the entry is missing, damaged, newer, or of another promise.
+        """
+        if batch == _NOTHING:
+            return StageState.fresh(self._policy)
+        entry = self._read(batch)
+        return StageState(
+            progress=entry.progress,
+            clock=entry.clock,
+            open_windows=entry.open_windows,
+            sample=Reservoir.from_bytes(entry.sample),
+            places=self._places(batch, entry.snapshot),
+        )
+
+    def stage(self, batch: int, staged: dict[int, list[StagedRow]]) -> None:
+        """Put payments aside until their windows close; staging a micro-batch again overwrites it."""
+        for window, rows in staged.items():
+            write_whole(self._staged / str(window) / f"{batch}.rows", msgspec.msgpack.encode(rows))
+
+    def staged(self, window: int, expected: int) -> list[StagedRow]:
+        """Return all payments that wait for a window, sorted by id.
+
+        Raises:
+            StateError: there are not as many as were counted.
+        """
+        paths = (self._staged / str(window)).glob("*.rows")
+        rows = [row for path in paths for row in read_whole(path, list[StagedRow])]
+        if len(rows) != expected:
+            raise StateError(
+                "staged payments of the privacy stage were lost or added: restore its whole folder, or remove it to begin anew"
+            )
+        return sorted(rows, key=lambda staged: staged.row.id)
+
+    def commit(self, batch: int, state: StageState, new_places: list[bytes], closed_windows: list[int]) -> None:
+        """Write the entry of `batch`, then forget what no repetition can need any more."""
+        previous = self._read(batch - 1) if batch else None
+        snapshot = previous.snapshot if previous else _NOTHING
+        if batch - snapshot >= self._snapshot_batches:
+            write_whole(self._snapshot_path(batch), state.places.to_bytes())
+            self._forget_entries(before=snapshot)
+            snapshot = batch
+        entry = _Entry(
+            layout=LAYOUT,
+            policy=self._policy,
+            progress=state.progress,
+            clock=state.clock,
+            open_windows=state.open_windows,
+            closed_windows=closed_windows,
+            sample=state.sample.to_bytes(),
+            new_places=new_places,
+            snapshot=snapshot,
+        )
+        write_whole(self._entry_path(batch), msgspec.msgpack.encode(entry))
+        # `batch` is running, so its predecessor is committed: what that closed cannot be asked for again.
+        for window in previous.closed_windows if previous else []:
+            shutil.rmtree(self._staged / str(window), ignore_errors=True)
+
+    def _places(self, batch: int, snapshot: int) -> BloomFilter:
+        if snapshot == _NOTHING:
+            places = BloomFilter(self._policy.bloom_capacity, self._policy.bloom_error_rate)
+        else:
+            try:
+                places = BloomFilter.from_bytes(self._snapshot_path(snapshot).read_bytes())
+            except OSError as cause:
+                raise StateError("a snapshot of the privacy stage's filter is missing: restore its whole folder") from cause
+        for earlier in range(snapshot + 1, batch + 1):
+            places.update_batch(self._read(earlier).new_places)
+        return places
+
+    def _read(self, batch: int) -> _Entry:
+        entry = read_whole(self._entry_path(batch), _Entry)
+        if entry.layout > LAYOUT:
+            raise StateError(f"ledger layout {entry.layout} is newer than {LAYOUT}: upgrade this program")
+        if entry.policy != self._policy:
+            changed = ", ".join(name for name in Policy.__struct_fields__ if getattr(entry.policy, name) != getattr(self._policy, name))
+            raise StateError(
+                f"the privacy stage began with other values of {changed}: use those again, "
+                "or remove its folder together with the stores' data to begin anew"
+            )
+        return entry
+
+    def _forget_entries(self, before: int) -> None:
+        for path in (*self._entries.glob("*.entry"), *self._entries.glob("*.places")):
+            if int(path.stem) < before:
+                path.unlink(missing_ok=True)
+
+    def _entry_path(self, batch: int) -> Path:
+        return self._entries / f"{batch:08d}.entry"
+
+    def _snapshot_path(self, batch: int) -> Path:
+        return self._entries / f"{batch:08d}.places"

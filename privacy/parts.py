@@ -1,0 +1,96 @@
+"""What one executor task makes of its Kafka records: masked, reduced, and safe to send to the driver.
+
+Nine of ten records are fixes and only the newest of a person matters, so they are reduced before a token is made; of an alert the newest
+revision is kept. A record that does not decode is counted with its reason and costs nothing but itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from privacy.masking import Masker
+from storage.documents import MaskedAlert, MaskedTransaction, Position
+from veilocity.contracts import Alert, Decision, Fix, decode
+from veilocity.errors import ContractError, RejectError, RejectReason
+from veilocity.geo import valid_coordinates
+
+__all__ = ["MaskedPart", "MaskedPayment", "PartBuilder", "Source"]
+
+Source = Literal["decisions", "alerts", "fixes"]
+
+
+class MaskedPayment(msgspec.Struct, array_like=True, gc=False):
+    """A masked payment and where it stands in its Kafka partition, which decides whether it is late."""
+
+    partition: int
+    offset: int
+    transaction: MaskedTransaction
+
+
+class MaskedPart(msgspec.Struct, array_like=True):
+    """Everything one task hands to the driver."""
+
+    payments: list[MaskedPayment] = msgspec.field(default_factory=list)
+    alerts: list[MaskedAlert] = msgspec.field(default_factory=list)
+    positions: list[Position] = msgspec.field(default_factory=list)
+    decisions: int = 0
+    """Records read from `decisions`, undecodable ones included."""
+    alert_revisions: int = 0
+    alerts_opened: int = 0
+    fixes: int = 0
+    rejected: dict[str, int] = msgspec.field(default_factory=dict)
+    """Reason code to records."""
+
+
+class PartBuilder:
+    """Collects the records of one task; `finish` returns the part."""
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._part = MaskedPart()
+        self._rejected: Counter[str] = Counter()
+        self._newest_fix: dict[str, Fix] = {}
+        self._newest_alert: dict[str, MaskedAlert] = {}
+
+    def add(self, source: Source, partition: int, offsets: Iterable[int], values: Iterable[bytes | None]) -> None:
+        """Take records of one partition in offset order; refused ones are counted."""
+        take = {"decisions": self._add_decision, "alerts": self._add_alert, "fixes": self._add_fix}[source]
+        for offset, value in zip(offsets, values, strict=True):
+            try:
+                take(partition, offset, value or b"")
+            except RejectError as error:
+                self._rejected[error.reason.value] += 1
+
+    def finish(self) -> MaskedPart:
+        """Return the part; only now are the newest places masked."""
+        part = self._part
+        part.positions = [self._masker.position(fix) for fix in self._newest_fix.values()]
+        part.alerts = list(self._newest_alert.values())
+        part.rejected = dict(sorted(self._rejected.items()))
+        return part
+
+    def _add_decision(self, partition: int, offset: int, value: bytes) -> None:
+        self._part.decisions += 1
+        transaction = self._masker.transaction(decode(value, Decision))
+        self._part.payments.append(MaskedPayment(partition, offset, transaction))
+
+    def _add_alert(self, _partition: int, _offset: int, value: bytes) -> None:
+        masked = self._masker.alert(decode(value, Alert))
+        self._part.alert_revisions += 1
+        self._part.alerts_opened += masked.revision == 1
+        known = self._newest_alert.get(masked.id)
+        if known is None or masked.revision > known.revision:
+            self._newest_alert[masked.id] = masked
+
+    def _add_fix(self, _partition: int, _offset: int, value: bytes) -> None:
+        fix = decode(value, Fix)
+        if not valid_coordinates(fix.lat, fix.lon):
+            raise ContractError(RejectReason.INVALID_COORDINATES, "coordinates are out of range: check which program writes this topic")
+        self._part.fixes += 1
+        known = self._newest_fix.get(fix.subject)
+        if known is None or fix.fix_ns >= known.fix_ns:
+            self._newest_fix[fix.subject] = fix

@@ -1,0 +1,93 @@
+"""What the privacy stage runs once Spark is there: policy, ledger, stores, query, health."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from privacy.ledger import Ledger
+from privacy.policy import Policy
+from privacy.stage import Stage, start_query
+from privacy.telemetry import Telemetry
+from privacy.tokens import Tokeniser
+from storage.writers import StoreWriter
+from veilocity import metrics
+from veilocity.errors import BrokerUnavailableError, FatalError, PortTakenError
+from veilocity.kafka import end_offsets, wait_for_topics
+from veilocity.logs import get_logger
+from veilocity.settings import Settings
+from veilocity.topics import DECISIONS
+
+__all__ = ["run_query"]
+
+_LOG = get_logger(__name__)
+_POLL_S = 0.25
+
+
+def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) -> None:
+    """Run the query until `stop` is set or it fails.
+
+    Raises:
+        VeilocityError: what ended the query.
+    """
+    key_check = Tokeniser.from_file(settings.token_key_file).check_value()
+    partitions = _await_topics(settings, stop)
+    if stop.is_set():
+        return
+    policy = Policy.of(settings, partitions, key_check)
+    checkpoint = settings.privacy_dir / "checkpoint"
+    ledger = Ledger(settings.privacy_dir, policy)
+    ledger.check(committed=_newest(checkpoint / "commits"), begun=_newest(checkpoint / "offsets"))
+    writer = StoreWriter(settings)
+    try:
+        writer.ensure_schema()
+        telemetry = Telemetry()
+        failures: list[BaseException] = []
+        stage = Stage(policy, ledger, writer, telemetry, clock_ms=lambda: time.time_ns() // 1_000_000)
+        query = start_query(spark, settings, stage, telemetry, checkpoint, failures.append)
+        _serve_health(settings)
+        _LOG.info("The privacy stage runs.", partitions=partitions)
+        _follow(query, stop, failures)
+    finally:
+        writer.close()
+
+
+def _follow(query: StreamingQuery, stop: threading.Event, failures: list[BaseException]) -> None:
+    while not stop.is_set() and query.isActive:
+        stop.wait(_POLL_S)
+    if stop.is_set():
+        _LOG.info("The privacy stage stops.")
+        query.stop()
+        return
+    if failures:
+        raise failures[0]
+    # Spark's own text may quote records, so it is not repeated here; its lines in this log are scrubbed by their pattern.
+    raise FatalError("Spark ended the query: the lines of Spark above in this log say why")
+
+
+def _await_topics(settings: Settings, stop: threading.Event) -> int:
+    """Return the number of partitions of `decisions` once the topics are there; 0 when asked to stop before."""
+    while not stop.is_set():
+        try:
+            wait_for_topics(settings, timeout_s=2.0)
+            return len(end_offsets(settings, DECISIONS))
+        except BrokerUnavailableError:
+            _LOG.info("Waiting for Kafka's topics.")
+    return 0
+
+
+def _newest(folder: Path) -> int:
+    """Return the highest micro-batch number in a folder of Spark's checkpoint, -1 for none."""
+    return max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=-1)
+
+
+def _serve_health(settings: Settings) -> None:
+    try:
+        metrics.serve(settings.privacy_metrics_port, settings.metrics_host)
+    except OSError as cause:
+        message = f"port {settings.privacy_metrics_port} is taken: set VEILOCITY_PRIVACY_METRICS_PORT to a free one"
+        raise PortTakenError(message) from cause

@@ -1,0 +1,53 @@
+"""What the stage carries from one micro-batch to the next. All of it is masked; all of it is bounded."""
+
+from __future__ import annotations
+
+import msgspec
+
+from privacy.anonymity import Row
+from privacy.policy import Policy
+from privacy.windows import Clock
+from sketches import BloomFilter, Reservoir
+from storage.documents import Progress
+
+__all__ = ["PROGRESS_ID", "StageState", "StagedRow", "sequence_of"]
+
+PROGRESS_ID = "privacy"
+_SAMPLE_SEED = b"veilocity sample"
+
+
+class StagedRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A payment that waits for its window to close."""
+
+    row: Row
+    features: tuple[str, ...]
+    """What it is compared by when alike payments are grouped."""
+
+
+class StageState(msgspec.Struct):
+    """The stage after some micro-batch. The sketches are changed in place; everything else is replaced."""
+
+    progress: Progress
+    clock: Clock
+    open_windows: dict[int, int]
+    """Start of each open window to the payments staged for it."""
+    sample: Reservoir
+    """Ids of all decided payments; fixed size."""
+    places: BloomFilter
+    """Which person was seen at which cell; fixed size."""
+
+    @classmethod
+    def fresh(cls, policy: Policy) -> StageState:
+        """Return the state before the first micro-batch."""
+        return cls(
+            progress=Progress(id=PROGRESS_ID, seq=0),
+            clock=Clock(),
+            open_windows={},
+            sample=Reservoir(policy.sample_size, _SAMPLE_SEED),
+            places=BloomFilter(policy.bloom_capacity, policy.bloom_error_rate),
+        )
+
+
+def sequence_of(batch: int) -> int:
+    """Return the number that documents of a micro-batch carry: Spark counts from 0, and `seq` 0 means nothing yet."""
+    return batch + 1
