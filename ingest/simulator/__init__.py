@@ -6,8 +6,22 @@ with what a rule can prove of it. Card numbers begin with 999, which no payment 
 """
 
 from ingest.simulator.events import Event, FraudKind, Label, Payment, Push
+from ingest.simulator.load import Load, Request
 from ingest.simulator.people import directory
 from ingest.simulator.plan import CityPlan
 from ingest.simulator.stream import default_rule, simulate, truth
 
-__all__ = ["CityPlan", "Event", "FraudKind", "Label", "Payment", "Push", "default_rule", "directory", "simulate", "truth"]
+__all__ = [
+    "CityPlan",
+    "Event",
+    "FraudKind",
+    "Label",
+    "Load",
+    "Payment",
+    "Push",
+    "Request",
+    "default_rule",
+    "directory",
+    "simulate",
+    "truth",
+]

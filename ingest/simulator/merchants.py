@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -89,8 +90,8 @@ class Market:
     def near(self, city: City, category: str, place: Point, dice: Dice) -> Merchant:
         """Return one of the merchants of a kind that are nearest to a place."""
         shops, places = self._of(city, category)
-        away = places - np.array(place)
-        nearest = np.argsort(away[:, 0] ** 2 + (away[:, 1] * np.cos(np.radians(place[0]))) ** 2, kind="stable")
+        north, east = places[0] - place[0], (places[1] - place[1]) * math.cos(math.radians(place[0]))
+        nearest = (north * north + east * east).argsort(kind="stable")
         return shops[int(nearest[dice.whole(0, min(_NEAREST, len(shops)) - 1)])]
 
     def online(self, dice: Dice, category: str = "online") -> Merchant:
@@ -104,7 +105,7 @@ class Market:
             kind = CATEGORIES[category]
             count = kind.shops if city is METROPOLIS else max(2, kind.shops // 6)
             shops = tuple(_merchant(city, category, number, dice) for number in range(count))
-            self._shops[key] = shops, np.array([shop.place for shop in shops])
+            self._shops[key] = shops, np.array([shop.place for shop in shops]).T
         return self._shops[key]
 
 
@@ -134,8 +135,8 @@ def amount_text(merchant: Merchant, dice: Dice, times: float = 1.0) -> tuple[str
         times: thieves buy more at once than customers.
     """
     category, city = CATEGORIES[merchant.category], merchant.city
-    euros = category.median * np.exp(category.spread * dice.normal()) * times
-    local = float(euros) * city.price_level
+    euros = category.median * math.exp(category.spread * dice.normal()) * times
+    local = euros * city.price_level
     if merchant.category == "cash":
         note = 10.0 * 10.0 ** len(str(int(city.price_level))) / 10.0
         local = max(1.0, round(local / note)) * note
