@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from rules.engine import Outcome, evaluate
 from rules.parameters import EngineParameters
+from rules.parts import state_bound_bytes
 from rules.proof import recompute
-from rules.state import SubjectState, decode_state, encode_state, state_bound_bytes
+from rules.state import SubjectState
 
-__all__ = ["EngineParameters", "Outcome", "SubjectState", "decode_state", "encode_state", "evaluate", "recompute", "state_bound_bytes"]
+__all__ = ["EngineParameters", "Outcome", "SubjectState", "evaluate", "recompute", "state_bound_bytes"]

@@ -10,7 +10,7 @@ from rules.entries import DOUBTFUL_FIX, Entry, observation, order
 from rules.history import older_than
 from rules.parameters import EngineParameters
 from rules.proof import alert_id, prove
-from rules.state import OpenAlert, SubjectState
+from rules.state import MAX_REPLACED, OpenAlert, SubjectState
 from veilocity.contracts import Alert, AlertState, Check, Episode, SubjectId
 
 __all__ = ["Cause", "has_live_alerts", "revise", "settle", "still_open"]
@@ -79,9 +79,9 @@ def revise(state: SubjectState, found: Sequence[Contradiction], cause: Cause) ->
         revision = _open_or_amend(state, name, contradictions, cause)
         if revision is not None:
             revisions.append(revision)
-    gone = [(name, alert) for name, alert in state.alerts.items() if alert.rule == cause.rule.id and name not in standing]
-    revisions += [_retract(state, name, alert, found, cause) for name, alert in gone if not alert.retracted]
-    _forget_replaced(state, gone)
+    live = [(name, alert) for name, alert in state.alerts.items() if alert.rule == cause.rule.id and not alert.retracted]
+    revisions += [_retract(state, name, alert, found, cause) for name, alert in live if name not in standing]
+    _forget_replaced(state)
     return revisions
 
 
@@ -116,11 +116,12 @@ def _retract(state: SubjectState, name: str, known: OpenAlert, found: Sequence[C
     return _publish(state, name, alert, AlertState.RETRACTED, cause, reason)
 
 
-def _forget_replaced(state: SubjectState, gone: list[tuple[str, OpenAlert]]) -> None:
-    # The winner of a slot only ever gets better: a replaced fix cannot come back, so its revisions need no more counting.
-    for name, alert in gone:
-        if not _stands(state, alert.anchor):
-            del state.alerts[name]
+def _forget_replaced(state: SubjectState) -> None:
+    if len(state.alerts) <= MAX_REPLACED:
+        return
+    replaced = [name for name, alert in state.alerts.items() if alert.retracted and not _stands(state, alert.anchor)]
+    for name in replaced[:-MAX_REPLACED]:
+        del state.alerts[name]
 
 
 def _stands(state: SubjectState, entry: Entry) -> bool:

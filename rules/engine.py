@@ -48,6 +48,8 @@ class Outcome(NamedTuple):
     """The answer to a transaction that is not a repeat."""
     alerts: tuple[Alert, ...] = ()
     """New revisions, in the order they were made."""
+    placed: bool = False
+    """The event stands in the history now."""
 
 
 class _Arrival(NamedTuple):
@@ -93,7 +95,7 @@ def _evaluate_fix(state: SubjectState, fix: Fix, parameters: EngineParameters, s
         return Outcome(placement.counted)
     # Two fixes that became neighbours are judged only by the full judgement.
     arrival = _Arrival(fix.subject, fix.received_ms, horizon, parameters, shortcut and not placement.moved)
-    return Outcome(placement.counted, alerts=_judge(state, placement.place, arrival).alerts)
+    return Outcome(placement.counted, alerts=_judge(state, placement.place, arrival).alerts, placed=True)
 
 
 def _evaluate_transaction(state: SubjectState, transaction: Transaction, parameters: EngineParameters, shortcut: bool) -> Outcome:
@@ -116,7 +118,7 @@ def _evaluate_transaction(state: SubjectState, transaction: Transaction, paramet
     judgement = _judge(state, index, _Arrival(transaction.subject, transaction.received_ms, horizon, parameters, shortcut))
     decision = _decide(state, index, transaction, judgement, parameters)
     _cut_overfull(state, event_ns, horizon, parameters)
-    return Outcome("decided", decision, judgement.alerts)
+    return Outcome("decided", decision, judgement.alerts, placed=True)
 
 
 def _advance(state: SubjectState, event_ns: int, horizon: int, parameters: EngineParameters) -> None:

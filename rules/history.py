@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from hashlib import blake2b
+from operator import attrgetter
 from typing import NamedTuple
 
 from rules.entries import DOUBTFUL_FIX, Entry, is_payment, order, rank
@@ -27,6 +28,8 @@ __all__ = [
     "remember_id",
     "shorten",
 ]
+
+_event_ns = attrgetter("event_ns")
 
 
 class Placement(NamedTuple):
@@ -47,7 +50,10 @@ def horizon_ns(state: SubjectState, event_ns: int, parameters: EngineParameters)
 
 def older_than(state: SubjectState, event_ns: int) -> int:
     """Return how many entries lie before this time."""
-    return bisect_left(state.history, (event_ns, ""), key=order)
+    history = state.history
+    if not history or history[-1].event_ns < event_ns:
+        return len(history)
+    return bisect_left(history, event_ns, key=_event_ns)
 
 
 def add_payment(state: SubjectState, entry: Entry) -> int:
@@ -71,8 +77,10 @@ def add_fix(state: SubjectState, entry: Entry, parameters: EngineParameters) -> 
 
 
 def _insert(state: SubjectState, entry: Entry) -> int:
-    index = bisect_left(state.history, order(entry), key=order)
-    state.history.insert(index, entry)
+    history = state.history
+    newest = not history or history[-1].event_ns < entry.event_ns
+    index = len(history) if newest else bisect_left(history, order(entry), key=order)
+    history.insert(index, entry)
     return index
 
 
@@ -81,13 +89,12 @@ def _rank(state: SubjectState, entry: Entry) -> tuple[bool, int, int, int, int, 
 
 
 def _slot_holder(state: SubjectState, entry: Entry, parameters: EngineParameters) -> int | None:
-    slot = entry.event_ns // parameters.slot_ns
-    for index in range(older_than(state, slot * parameters.slot_ns), len(state.history)):
-        known = state.history[index]
-        if known.event_ns // parameters.slot_ns != slot:
-            return None
-        if isinstance(known.source, int):
+    start_ns = entry.event_ns // parameters.slot_ns * parameters.slot_ns
+    index = older_than(state, start_ns + parameters.slot_ns) - 1
+    while index >= 0 and state.history[index].event_ns >= start_ns:
+        if isinstance(state.history[index].source, int):
             return index
+        index -= 1
     return None
 
 
@@ -107,9 +114,9 @@ def shorten(state: SubjectState, horizon: int) -> list[Entry]:
     Returns:
         The forgotten observations in order (without doubtful fixes), to be summed up by the rules.
     """
-    cut = older_than(state, horizon)
-    if cut <= 2:
+    if len(state.history) <= 2 or state.history[2].event_ns >= horizon:
         return []
+    cut = older_than(state, horizon)
     older = [entry for entry in state.history[:cut] if entry.kind != DOUBTFUL_FIX]
     state.history[:cut] = older[-2:]
     return older[:-2]

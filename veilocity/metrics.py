@@ -6,6 +6,7 @@ would be an identifier in every scrape.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -48,10 +49,21 @@ def exposition() -> tuple[bytes, str]:
     return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    is_healthy: Callable[[], bool]
+
+
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
     def do_GET(self) -> None:  # the name is http.server's
-        body, content_type = (b"ok\n", "text/plain") if self.path == "/healthz" else exposition()
-        self.send_response(200)
+        if self.path == "/healthz":
+            healthy = self.server.is_healthy()
+            status, body, content_type = (200, b"ok\n", "text/plain") if healthy else (503, b"not ready\n", "text/plain")
+        else:
+            status, (body, content_type) = 200, exposition()
+        self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -61,11 +73,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent: a scrape every few seconds is not news."""
 
 
-def serve(port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer | None:
-    """Answer `/metrics` and `/healthz` from a daemon thread; port 0 serves nothing."""
+def serve(port: int, host: str = "127.0.0.1", is_healthy: Callable[[], bool] = lambda: True) -> ThreadingHTTPServer | None:
+    """Answer `/metrics` and `/healthz` from a daemon thread; port 0 serves nothing.
+
+    Args:
+        port: to listen on.
+        host: address to listen on.
+        is_healthy: asked from that thread; `/healthz` answers 503 while it says no.
+    """
     if port == 0:
         return None
-    server = ThreadingHTTPServer((host, port), _Handler)
-    server.daemon_threads = True
+    server = _Server((host, port), _Handler)
+    server.is_healthy = is_healthy
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server
