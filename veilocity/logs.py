@@ -79,10 +79,14 @@ def _text(value: object) -> str:
         return f"[unprintable {type(value).__name__}]"
 
 
+_BOOKKEEPING = ("_record", "_from_structlog")
+"""What structlog passes along with a library's line and takes out before it is printed."""
+
+
 def _guard(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     guarded: EventDict = {}
     for name, value in event.items():
-        if name == "timestamp":
+        if name == "timestamp" or name in _BOOKKEEPING:
             guarded[name] = value
         elif name not in FIELDS:
             # A name can be data too, where a dictionary was spread into a call.
