@@ -1,0 +1,289 @@
+"""The page in a real Chromium, in each of its states.
+
+Every test also fails on a request to another origin, a console error or a policy violation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.dashboard_browser import OpenPage, Watched
+from tests.e2e.dashboard_server import DashboardServer, now_ms
+from tests.e2e.dashboard_world import FAR, LONDON, MINUTE_MS, World, make_alert
+from veilocity.contracts import AlertState, Severity
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def city(alerts: int = 12) -> World:
+    """Return a world with people, payments and some alerts of every kind."""
+    world = World(people=300)
+    world.write(positions=world.move(300) + world.travellers(), payments=world.pay(30), written_ms=now_ms())
+    severities, states = list(Severity), [AlertState.OPEN, AlertState.OPEN, AlertState.AMENDED, AlertState.RETRACTED]
+    found = []
+    for number, where in zip(range(alerts), list(FAR.values()) * 2, strict=False):
+        world.minute_ms += MINUTE_MS
+        alert = make_alert(
+            number,
+            LONDON,
+            where,
+            minute_ms=world.minute_ms,
+            seq=0,
+            elapsed_s=0.0 if number == 5 else 2_460.0,
+            severity=severities[number % 3],
+            state=states[number % 4],
+            revision=1 + (number % 4 > 1),
+            count=1 + number % 3,
+        )
+        found.append(alert)
+    world.write(alerts=found, written_ms=now_ms())
+    return world
+
+
+def text(watched: Watched, selector: str) -> str:
+    return watched.page.locator(selector).inner_text()
+
+
+def arrive(world: World, number: int, where: tuple[float, float] = FAR["Lagos"], **options: Any) -> str:
+    """Write one alert and return its id."""
+    world.minute_ms += MINUTE_MS
+    alert = make_alert(number, LONDON, where, minute_ms=world.minute_ms, seq=0, **options)
+    world.write(alerts=[alert], written_ms=now_ms())
+    return alert.id
+
+
+def ring_is_drawn(watched: Watched) -> bool:
+    """Say whether the ring around the second place of the chosen alert, 13 px from its middle, has the colour of high severity."""
+    script = """() => {
+        const { arc } = window.veilocity.state();
+        const canvas = document.getElementById('overlay');
+        const ratio = canvas.width / canvas.clientWidth;
+        const [x, y] = arc[1];
+        return [...canvas.getContext('2d').getImageData(Math.round(x * ratio), Math.round((y + 13) * ratio), 1, 1).data];
+    }"""
+    red, green, _, alpha = watched.page.evaluate(script)
+    return bool(alpha > 60 and red > green + 40)
+
+
+def test_an_empty_system_says_why_it_is_empty_and_what_to_do(open_page: OpenPage) -> None:
+    with DashboardServer(World()) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        watched.until_ready()
+        assert watched.page.evaluate("document.body.dataset.content") == "empty"
+        watched.until(lambda: "No alerts yet" in text(watched, "#alerts-empty"), "the empty list explains itself")
+        assert "veilocity simulate" in text(watched, "#alerts-empty")
+        assert "Nothing has arrived yet" in text(watched, "#notice")
+        watched.shot("dashboard-empty")
+
+
+def test_before_the_first_answer_the_outline_stands_and_says_that_it_is_connecting(open_page: OpenPage) -> None:
+    with DashboardServer(World()) as server:
+        watched = open_page(server.url, java_script_enabled=False)
+        assert watched.page.locator(".row.skeleton").count() == 8
+        assert text(watched, ".pill") == "connecting"
+        watched.shot("dashboard-loading")
+
+
+def test_a_live_city_shows_people_payments_alerts_and_counters(open_page: OpenPage) -> None:
+    world = city()
+    with DashboardServer(world) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        watched.until_ready()
+        watched.until(lambda: watched.state()["pixelsPerKm"] > 3, "the map fits the city")
+        assert watched.state()["people"] == 360
+        assert text(watched, "#count-people") == "360"
+        assert text(watched, "#count-payments") == "30"
+        assert text(watched, "#count-pending") == "9"
+        assert watched.page.locator("#alerts [data-alert-id]").count() == 12
+        assert watched.page.locator("#payments li").count() == 12
+        assert watched.page.locator('#alerts [data-state="retracted"]').count() == 3
+        assert "UTC" in text(watched, ".clock")
+        watched.shot("dashboard-city-dark")
+
+
+def test_an_alert_appears_with_its_sentence_while_one_watches(open_page: OpenPage) -> None:
+    world = city(alerts=2)
+    with DashboardServer(world) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        identity = arrive(world, 77)
+        row = watched.page.locator(f'[data-alert-id="{identity}"]')
+        watched.until(lambda: row.count() == 1, "the alert is listed")
+        assert "London → Lagos" in row.inner_text()
+        assert "5,000 km in 41 min: at least" in row.inner_text()
+        assert "high" in row.inner_text().lower()
+        assert watched.page.locator("#alerts [data-alert-id]").first.get_attribute("data-alert-id") == identity
+        assert text(watched, "#alert-new") == "1 new"
+        watched.until(lambda: "New alert: high" in watched.page.locator("#announcer").inner_text(), "readers hear of it")
+
+
+def test_a_retraction_strikes_the_alert_out(open_page: OpenPage) -> None:
+    world = city(alerts=1)
+    with DashboardServer(world) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        identity = arrive(world, 78)
+        row = watched.page.locator(f'[data-alert-id="{identity}"]')
+        watched.until(lambda: row.count() == 1, "the alert is listed")
+        world.minute_ms -= MINUTE_MS
+        arrive(world, 78, state=AlertState.RETRACTED, revision=2)
+        watched.until(lambda: row.get_attribute("data-state") == "retracted", "the alert is retracted")
+        assert row.count() == 1
+
+
+def test_choosing_an_alert_draws_its_arc_and_tells_its_evidence(open_page: OpenPage) -> None:
+    world = city()
+    with DashboardServer(world) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        watched.until_ready()
+        identity = arrive(world, 90, FAR["Tokyo"])
+        watched.page.locator(f'[data-alert-id="{identity}"]').click()
+        watched.until(lambda: watched.state()["selected"] == identity, "the alert is chosen")
+        box = watched.page.locator("#map-panel").bounding_box()
+        assert box is not None
+
+        def both_ends_are_seen() -> bool:
+            state = watched.state()
+            return state["pixelsPerKm"] < 1 and all(0 < x < box["width"] and 0 < y < box["height"] for x, y in state["arc"])
+
+        watched.until(both_ends_are_seen, "the map shows the whole arc")
+        watched.until(lambda: ring_is_drawn(watched), "the ring at the end of the arc")
+        assert "at least" in text(watched, "#chip")
+        evidence = text(watched, "#evidence")
+        for words in ("Impossible travel", "London", "Tokyo", "1,000 km/h", "Fine with", "Same place", "Seen"):
+            assert words in evidence
+        watched.shot("dashboard-evidence-dark")
+
+
+def test_the_keyboard_walks_the_list_and_leaves_it(open_page: OpenPage) -> None:
+    with DashboardServer(city()) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        watched.until_ready()
+        keyboard = watched.page.keyboard
+        order = watched.page.eval_on_selector_all("#alerts [data-alert-id]", "rows => rows.map(row => row.dataset.alertId)")
+        keyboard.press("j")
+        assert watched.state()["selected"] == order[0]
+        keyboard.press("j")
+        keyboard.press("j")
+        keyboard.press("k")
+        assert watched.state()["selected"] == order[1]
+        assert watched.page.locator('[aria-selected="true"]').count() == 1
+        keyboard.press("Enter")
+        assert watched.page.evaluate("document.activeElement.id") == "evidence"
+        keyboard.press("Escape")
+        assert watched.state()["selected"] is None
+        keyboard.press("1")
+        watched.until(lambda: watched.state()["view"] == "world" and watched.state()["pixelsPerKm"] < 0.2, "the whole world")
+        watched.shot("dashboard-world-dark")
+        keyboard.press("m")
+        assert "People by nearest city" in text(watched, "#map-table")
+        assert watched.page.locator("#map-table tbody tr").count() > 12
+
+
+def test_silence_is_told_as_stale_with_its_age(open_page: OpenPage) -> None:
+    world = city()
+    with DashboardServer(world, stale_s=1.0) as server:
+        watched = open_page(server.url)
+        watched.until_connection("stale")
+        watched.until(lambda: "Nothing new for" in text(watched, "#notice"), "the page says since when")
+        watched.shot("dashboard-stale")
+
+        def lives() -> bool:
+            world.write(positions=world.move(3), written_ms=now_ms())
+            return bool(watched.page.evaluate("document.body.dataset.connection") == "live")
+
+        watched.until(lives, "news make it live again")
+
+
+def test_a_lost_server_is_told_and_its_return_brings_the_newest_picture(open_page: OpenPage) -> None:
+    world = city(alerts=3)
+    with DashboardServer(world) as server:
+        watched = open_page(server.url, may_lose_line=True)
+        watched.until_connection("live")
+        server.stop()
+        watched.until_connection("disconnected")
+        assert "No connection to the dashboard" in text(watched, "#notice")
+        watched.shot("dashboard-disconnected")
+        identity = arrive(world, 91)
+        server.start()
+        watched.until_connection("live")
+        watched.until(lambda: watched.page.locator(f'[data-alert-id="{identity}"]').count() == 1, "what was missed is shown")
+        assert watched.state()["seq"] == world.seq
+
+
+def test_a_dead_store_is_told_and_the_last_picture_stays(open_page: OpenPage) -> None:
+    world = city(alerts=3)
+    with DashboardServer(world) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        world.down = True
+        watched.until_connection("store-down")
+        assert "The store does not answer" in text(watched, "#notice")
+        assert watched.page.locator("#alerts [data-alert-id]").count() == 3
+        watched.shot("dashboard-store-down")
+        world.down = False
+        world.write(positions=world.move(1), written_ms=now_ms())
+        watched.until_connection("live")
+
+
+def test_a_store_that_is_down_from_the_beginning_is_told_too(open_page: OpenPage) -> None:
+    world = city(alerts=1)
+    world.down = True
+    with DashboardServer(world) as server:
+        watched = open_page(server.url)
+        watched.until_connection("store-down")
+        assert watched.page.evaluate("document.body.dataset.content") == "loading"
+        world.down = False
+        watched.until_connection("live")
+        assert watched.page.locator("#alerts [data-alert-id]").count() == 1
+
+
+def test_a_page_that_followed_every_change_equals_one_that_came_later(open_page: OpenPage) -> None:
+    world = city()
+    with DashboardServer(world) as server:
+        early = open_page(server.url)
+        early.until_connection("live")
+        for number in range(12):
+            world.write(positions=world.move(40), payments=world.pay(9), written_ms=now_ms())
+            arrive(world, 100 + number % 7, revision=1 + number // 7)
+            early.page.wait_for_timeout(60)
+        early.until(lambda: early.state()["seq"] == world.seq, "all batches arrived")
+        late = open_page(server.url)
+        late.until_connection("live")
+        late.until(lambda: late.state().get("seq") == world.seq, "the snapshot arrived")
+        rows = "rows => rows.map(row => row.outerHTML.replace(' arrived', ''))"
+        for selector in ("#alerts > li", "#payments > li"):
+            assert early.page.eval_on_selector_all(selector, rows) == late.page.eval_on_selector_all(selector, rows)
+        for counter in ("people", "payments", "alerts", "released", "suppressed", "pending"):
+            assert text(early, f"#count-{counter}") == text(late, f"#count-{counter}")
+        assert early.state()["frames"] > 3
+
+
+@pytest.mark.parametrize(("name", "width", "height"), [("desktop", 1280, 720), ("tablet", 820, 1180), ("phone", 390, 844)])
+def test_the_light_page_fits_every_screen(open_page: OpenPage, name: str, width: int, height: int) -> None:
+    with DashboardServer(city()) as server:
+        watched = open_page(server.url, color_scheme="light", viewport={"width": width, "height": height})
+        watched.until_connection("live")
+        watched.until_ready()
+        watched.page.keyboard.press("j")
+        watched.until(lambda: watched.state()["selected"] is not None, "an alert is chosen")
+        assert watched.page.evaluate("document.documentElement.dataset.theme") == "light"
+        assert watched.page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+        watched.page.wait_for_timeout(600)
+        watched.shot(f"dashboard-light-{name}")
+
+
+def test_the_theme_is_switched_and_kept(open_page: OpenPage) -> None:
+    with DashboardServer(city(alerts=1)) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        watched.page.locator("#theme").click()
+        assert watched.page.evaluate("document.documentElement.dataset.theme") == "light"
+        watched.page.reload()
+        assert watched.page.evaluate("document.documentElement.dataset.theme") == "light"
