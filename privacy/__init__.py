@@ -4,11 +4,11 @@
 - Releases are k-anonymous classes of closed event-time windows, counted in distinct people and verified from the rows.
 - A repeated micro-batch writes the same documents: checkpoint and ledger give it the same records and the same past.
 
-docs/privacy.md says what is guaranteed and what is not. `privacy.service.run` is the process; `privacy.release.release` the only writer
+docs/privacy.md says what is guaranteed and what is not. `privacy.service.run` is the process; `privacy.releases.release` the only writer
 of releases. Importing this package starts nothing and needs no Spark.
 """
 
-from privacy.release import ReleasedWindow, release, verify
+from privacy.releases import ReleasedWindow, release, verify
 from privacy.tokens import Tokeniser, TokenKind, generate_key_file
 
 __all__ = ["ReleasedWindow", "TokenKind", "Tokeniser", "generate_key_file", "release", "verify"]

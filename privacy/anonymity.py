@@ -57,7 +57,7 @@ class AnonymousClass(msgspec.Struct, frozen=True):
 def anonymise(rows: Sequence[Row], k: int) -> tuple[list[AnonymousClass], list[Row]]:
     """Return classes of at least k distinct subjects, and the rows that must be suppressed.
 
-    Every row is in exactly one class or suppressed. The result is proposed, not proven: `privacy.release` verifies it.
+    Every row is in exactly one class or suppressed. The result is proposed, not proven: `privacy.releases` verifies it.
 
     >>> quasi = QuasiIdentifiers("872830828ffffff", "2026-11-22T14", "EUR 20-50", "groceries")
     >>> rows = [Row(f"t{n}", f"person-{n % 3}", quasi, flagged=False) for n in range(6)]

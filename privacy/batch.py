@@ -15,7 +15,7 @@ from privacy.anonymity import Row
 from privacy.hierarchies import MISSING, QuasiIdentifiers, hour_of
 from privacy.parts import MaskedPart, MaskedPayment
 from privacy.policy import Policy
-from privacy.release import release
+from privacy.releases import release
 from privacy.state import StagedRow, StageState
 from sketches import alike
 from storage.documents import MaskedAlert, MaskedBatch, MaskedTransaction, Position, Progress, ReleaseDocument, Sample, SimilarGroup

@@ -1,0 +1,83 @@
+import pickle
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from privacy.executor import PartMasker, decode_part
+from privacy.masking import Masker
+from privacy.parts import PartBuilder
+from privacy.tokens import Tokeniser, generate_key_file
+from veilocity.contracts import DeviceId, Fix, SubjectId, encode
+from veilocity.errors import FatalError, SettingsError
+
+
+def fix(subject: str, fix_ns: int, lat: float = 51.5) -> bytes:
+    return encode(Fix(subject=SubjectId(subject), device=DeviceId("d"), source="s", fix_ns=fix_ns, received_ms=0, lat=lat, lon=-0.1))
+
+
+def builder() -> PartBuilder:
+    return PartBuilder(Masker(Tokeniser(b"k" * 32), cell_resolution=7, seq=1))
+
+
+def test_only_the_newest_place_of_a_person_is_masked() -> None:
+    made = builder()
+    made.add("fixes", 0, range(3), [fix("a", 60_000_000_000), fix("a", 180_000_000_000), fix("a", 120_000_000_000)])
+    part = made.finish()
+    assert part.fixes == 3
+    assert [position.minute_ms for position in part.positions] == [180_000]
+
+
+def test_what_does_not_decode_is_counted_with_its_reason_and_costs_only_itself() -> None:
+    made = builder()
+    made.add("fixes", 0, range(4), [b"{", None, fix("a", 1, lat=200.0), fix("a", 1)])
+    made.add("decisions", 0, range(1), [b'{"schema": 99}'])
+    made.add("alerts", 0, range(1), [b"[]"])
+    part = made.finish()
+    assert part.rejected == {"invalid_coordinates": 1, "undecodable": 3, "unknown_schema": 1}
+    assert (part.fixes, part.decisions, part.payments, part.alert_revisions) == (1, 1, [], 0)
+
+
+def batch(topic: str, values: list[bytes]) -> pa.RecordBatch:
+    count = len(values)
+    return pa.RecordBatch.from_pydict(
+        {"topic": [topic] * count, "partition": [0] * count, "offset": list(range(count)), "value": values},
+    )
+
+
+def test_a_worker_gives_one_row_whatever_it_reads(tmp_path: Path) -> None:
+    key = tmp_path / "token.key"
+    generate_key_file(key)
+    masker = pickle.loads(pickle.dumps(PartMasker(str(key), 7, 1, {"t-fixes": "fixes"})))  # noqa: S301  # our own bytes
+    (row,) = masker([batch("t-fixes", [fix("a", 1), fix("b", 1)]), batch("t-fixes", [fix("b", 2)])])
+    part = decode_part(row.column("part")[0].as_py())
+    assert (part.fixes, len(part.positions)) == (3, 2)
+    assert key.read_text().strip().encode() not in pickle.dumps(masker)
+
+
+def test_an_unforeseen_error_tells_its_place_and_never_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tmp_path / "token.key"
+    generate_key_file(key)
+
+    def fail(*_arguments: object) -> None:
+        raise ValueError("4539148803436467 at 51.50741")
+
+    monkeypatch.setattr(PartBuilder, "add", fail)
+    with pytest.raises(FatalError) as told:
+        list(PartMasker(str(key), 7, 1, {"t-fixes": "fixes"})([batch("t-fixes", [fix("a", 1)])]))
+    assert "4539" not in str(told.value)
+    assert "ValueError at test_privacy_parts.py" in str(told.value)
+    assert told.value.__suppress_context__
+
+
+def test_a_worker_without_its_key_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="token key"):
+        list(PartMasker(str(tmp_path / "none"), 7, 1, {})([]))
+
+
+def test_parts_survive_the_way_to_the_driver() -> None:
+    made = builder()
+    made.add("fixes", 0, range(1), [fix("a", 1)])
+    part = made.finish()
+    assert decode_part(msgspec.msgpack.encode(part)) == part

@@ -1,0 +1,228 @@
+"""The stage without Spark: batches cut anyhow, repeated and broken off at any point give the same documents."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h3
+import msgspec
+import pytest
+
+from privacy.ledger import Ledger
+from privacy.parts import MaskedPart, MaskedPayment
+from privacy.policy import Policy
+from privacy.stage import Stage
+from privacy.telemetry import Telemetry
+from privacy.windows import WindowPolicy
+from storage.documents import MaskedBatch, MaskedTransaction, Place, Position, Progress
+from veilocity.contracts import Channel, Verdict
+from veilocity.errors import StateError, StoreUnavailableError
+
+MINUTE = 60_000
+WIDTH = 60 * MINUTE
+POLICY = Policy("p", 3, WindowPolicy(WIDTH, 10 * MINUTE, 24 * WIDTH, 2), 7, 5, 1000, 0.001, 0.7, "abcd")
+CELLS = [h3.latlng_to_cell(51.5 + 0.03 * step, -0.12, 7) for step in range(4)]
+
+
+def payment(number: int) -> MaskedPayment:
+    person = number * 7 % 11
+    cell = CELLS[person % 4]
+    lat, lon = h3.cell_to_latlng(cell)
+    return MaskedPayment(
+        partition=person % 2,
+        offset=number,
+        transaction=MaskedTransaction(
+            id=f"{number:032x}",
+            seq=0,
+            subject=f"{person:032x}",
+            card=None,
+            device=None,
+            user=None,
+            device_type="terminal",
+            # Every ninth comes two hours late.
+            minute_ms=(number - (120 if number % 9 == 8 else 0)) * MINUTE + 100 * WIDTH,
+            amount=12.0,
+            currency="EUR",
+            amount_band=("EUR 10-20", "EUR 20-50")[number % 2],
+            merchant=f"shop-{number % 3}",
+            category=("cafe", "groceries")[number % 2],
+            channel=Channel.CARD_PRESENT,
+            place=Place(cell, lat, lon) if number % 5 else None,
+            verdict=Verdict.CLEAR,
+            score=0.0,
+            reasons=(),
+            alert=None,
+            place_seen_before=None,
+        ),
+    )
+
+
+PAYMENTS = [payment(number) for number in range(400)]
+
+
+class Store:
+    """Keeps documents by id as a store would: the first of an id stays, progress is replaced."""
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[str, str], object] = {}
+        self.progress: Progress | None = None
+        self.fail_before = -1
+        self.fail_after = -1
+
+    def write(self, batch: MaskedBatch) -> None:
+        if batch.progress.seq == self.fail_before:
+            self.fail_before = -1
+            raise StoreUnavailableError("down")
+        for kind in ("transactions", "releases", "groups"):
+            for document in getattr(batch, kind):
+                known = self.documents.setdefault((kind, document.id), document)
+                assert known == document, "a repeated micro-batch wrote something else"
+        if batch.sample:
+            self.documents["sample", "sample"] = batch.sample
+        self.progress = msgspec.structs.replace(batch.progress, written_ms=0)
+        if batch.progress.seq == self.fail_after:
+            self.fail_after = -1
+            raise StoreUnavailableError("down")
+
+    def without_seq(self) -> dict[tuple[str, str], object]:
+        return {key: msgspec.structs.replace(document, seq=0) for key, document in self.documents.items()}  # type: ignore[type-var]  # structs
+
+
+def part(payments: list[MaskedPayment]) -> MaskedPart:
+    return MaskedPart(payments=payments, decisions=len(payments))
+
+
+def stage(folder: Path, store: Store, snapshot_batches: int = 3) -> Stage:
+    return Stage(POLICY, Ledger(folder, POLICY, snapshot_batches), store, Telemetry(), clock_ms=lambda: 1)
+
+
+def batches(size: int) -> list[list[MaskedPayment]]:
+    return [PAYMENTS[start : start + size] for start in range(0, len(PAYMENTS), size)]
+
+
+def play(folder: Path, size: int, snapshot_batches: int = 3) -> Store:
+    store = Store()
+    running = stage(folder, store, snapshot_batches)
+    for number, chunk in enumerate(batches(size)):
+        running.process([part(chunk[::2]), part(chunk[1::2])], number)
+    return store
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return play(tmp_path_factory.mktemp("unbroken"), 25)
+
+
+def test_counters_add_up_and_windows_were_released(unbroken: Store) -> None:
+    progress = unbroken.progress
+    assert progress is not None
+    assert progress.transactions == 400 == progress.released + progress.suppressed + progress.late + progress.pending
+    assert min(progress.released, progress.late, progress.pending, progress.classes) > 0
+    assert sum(1 for kind, _ in unbroken.documents if kind == "transactions") == 400
+    assert sum(1 for kind, _ in unbroken.documents if kind == "groups") > 0
+
+
+@pytest.mark.parametrize("size", [1, 60, 400])
+def test_the_cut_of_batches_changes_only_the_sequence_numbers(tmp_path: Path, unbroken: Store, size: int) -> None:
+    other = play(tmp_path, size)
+    assert other.without_seq() == unbroken.without_seq()
+    assert other.progress is not None
+    assert unbroken.progress is not None
+    assert msgspec.structs.replace(other.progress, seq=0) == msgspec.structs.replace(unbroken.progress, seq=0)
+
+
+@pytest.mark.parametrize("seq", range(1, 17))
+@pytest.mark.parametrize("moment", ["fail_before", "fail_after", "after_ledger"])
+def test_a_crash_at_any_point_of_any_batch_changes_nothing(tmp_path: Path, unbroken: Store, seq: int, moment: str) -> None:
+    """The process dies before the store has the batch, after it, or after the ledger entry; another one repeats the batch."""
+    store = Store()
+    if moment != "after_ledger":
+        setattr(store, moment, seq)
+    running = stage(tmp_path, store)
+    for number, chunk in enumerate(batches(25)):
+        try:
+            running.process([part(chunk)], number)
+        except StoreUnavailableError:
+            running = stage(tmp_path, store)
+            running.process([part(chunk)], number)
+        if moment == "after_ledger" and number + 1 == seq:
+            running = stage(tmp_path, store)
+            running.process([part(chunk)], number)
+    assert store.documents == unbroken.documents
+    assert store.progress == unbroken.progress
+
+
+def test_the_running_state_is_never_used_for_a_repeated_batch(tmp_path: Path, unbroken: Store) -> None:
+    store = Store()
+    running = stage(tmp_path, store)
+    for number, chunk in enumerate(batches(25)):
+        running.process([part(chunk)], number)
+        running.process([part(chunk)], number)
+    assert store.documents == unbroken.documents
+
+
+def test_old_entries_and_staged_rows_are_forgotten(tmp_path: Path) -> None:
+    play(tmp_path, 10, snapshot_batches=4)
+    numbers = sorted(int(path.stem) for path in (tmp_path / "ledger").glob("*.entry"))
+    assert numbers[-1] == 39
+    assert len(numbers) <= 9
+    assert len(list((tmp_path / "ledger").glob("*.places"))) <= 2
+    entry_windows = len(list((tmp_path / "staged").iterdir()))
+    assert entry_windows <= 4
+
+
+def test_nothing_is_left_half_written(tmp_path: Path) -> None:
+    play(tmp_path, 100)
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def spoil_checkpoint(ledger: Ledger) -> None:
+    ledger.check(committed=20, begun=20)
+
+
+def spoil_ledger(ledger: Ledger) -> None:
+    ledger.check(committed=-1, begun=-1)
+
+
+@pytest.mark.parametrize("spoil", [spoil_checkpoint, spoil_ledger])
+def test_a_checkpoint_and_a_ledger_of_different_lives_are_refused(tmp_path: Path, spoil: Callable[[Ledger], None]) -> None:
+    play(tmp_path, 100)
+    with pytest.raises(StateError, match="do not belong together"):
+        spoil(Ledger(tmp_path, POLICY))
+    Ledger(tmp_path, POLICY).check(committed=3, begun=3)
+    Ledger(tmp_path, POLICY).check(committed=2, begun=3)
+
+
+def test_another_promise_is_refused_by_name(tmp_path: Path) -> None:
+    play(tmp_path, 100)
+    with pytest.raises(StateError, match="other values of k, key_check"):
+        Ledger(tmp_path, msgspec.structs.replace(POLICY, k=2, key_check="ffff")).check(committed=3, begun=3)
+
+
+def test_lost_staged_rows_stop_the_stage(tmp_path: Path) -> None:
+    store = Store()
+    running = stage(tmp_path, store)
+    running.process([part(PAYMENTS[:50])], 0)
+    next(iter((tmp_path / "staged").rglob("*.rows"))).unlink()
+    with pytest.raises(StateError, match="lost or added"):
+        running.process([part(PAYMENTS[50:300])], 1)
+
+
+def test_a_damaged_entry_stops_the_stage(tmp_path: Path) -> None:
+    play(tmp_path, 100)
+    path = tmp_path / "ledger" / "00000003.entry"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(StateError, match="damaged"):
+        Ledger(tmp_path, POLICY).load(3)
+
+
+def test_of_two_places_of_a_person_the_later_is_written(tmp_path: Path) -> None:
+    store = Store()
+    written: list[MaskedBatch] = []
+    store.write = written.append  # type: ignore[assignment, method-assign]  # only this batch matters
+    place = Place(CELLS[0], 51.5, -0.1)
+    early, late = Position("a", 1, MINUTE, place), Position("a", 1, 3 * MINUTE, place)
+    stage(tmp_path, store).process([MaskedPart(positions=[late]), MaskedPart(positions=[early], fixes=9)], 0)
+    assert written[0].positions == (late,)
+    assert written[0].progress.fixes == 9
+    assert written[0].progress.event_ms == 3 * MINUTE
+    assert written[0].sample is None
