@@ -1,0 +1,213 @@
+"""Writing into real stores: twice is once, order does not matter, both hold the same, and what cannot be stored is told."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+from elasticsearch import BadRequestError, Elasticsearch
+from pymongo import MongoClient
+from pymongo.errors import WriteError
+
+from storage.census import take_census
+from storage.documents import MaskedBatch, Place, Progress
+from storage.kinds import ALERTS, DEAD_LETTERS, POSITIONS, SCHEMA, TRANSACTIONS, Document, from_document, to_document
+from storage.mappings import MAPPING_VERSION, alias, template
+from storage.schema import STORE_VERSION
+from storage.writers import StoreWriter
+from tests.integration.storage_world import (
+    FAR,
+    START_MS,
+    alert,
+    batch,
+    elasticsearch_dump,
+    minute,
+    mongodb_contents,
+    mongodb_dump,
+    position,
+    token,
+    transaction,
+    writing,
+)
+from veilocity.errors import StateError
+from veilocity.settings import Settings
+
+pytestmark = pytest.mark.services
+
+
+def _alone(seq: int, **parts: object) -> MaskedBatch:
+    return MaskedBatch(progress=Progress(id="privacy", seq=seq), **parts)  # type: ignore[arg-type]  # the fields of MaskedBatch
+
+
+def test_a_batch_written_again_changes_no_byte(service_settings: Settings) -> None:
+    with writing(service_settings) as writer:
+        for seq in range(3):
+            writer.write(batch(seq))
+        before = mongodb_dump(service_settings), elasticsearch_dump(service_settings)
+        for seq in (2, 0, 1, 2):
+            writer.write(batch(seq))
+        assert (mongodb_dump(service_settings), elasticsearch_dump(service_settings)) == before
+    assert len(before[0]["transactions"]) == len(before[1]["transactions"]) == 60
+
+
+def test_both_stores_hold_the_same_documents(service_settings: Settings) -> None:
+    with writing(service_settings) as writer:
+        for seq in range(3):
+            writer.write(batch(seq))
+    in_elasticsearch = {
+        kind: {identity: content for identity, (_, content) in held.items()} for kind, held in elasticsearch_dump(service_settings).items()
+    }
+    in_mongodb = mongodb_contents(service_settings)
+    assert json.loads(json.dumps(in_mongodb)) == in_elasticsearch
+    assert {kind: len(held) for kind, held in in_mongodb.items()} == {"transactions": 60, "alerts": 6, "releases": 3, "groups": 3}
+
+
+def test_the_highest_revision_of_an_alert_holds_in_whatever_order_they_come(service_settings: Settings) -> None:
+    orders = list(itertools.permutations((1, 2, 3)))
+    with writing(service_settings) as writer:
+        for number, order in enumerate(orders):
+            for seq, revision in enumerate(order):
+                writer.write(_alone(seq, alerts=(alert(number, revision, revision),)))
+        # All of them in one batch, and each twice.
+        writer.write(_alone(9, alerts=tuple(alert(99, 9, revision) for revision in (2, 1, 3, 3, 1))))
+    numbers = [*range(len(orders)), 99]
+    mongodb = mongodb_contents(service_settings)["alerts"]
+    elasticsearch = elasticsearch_dump(service_settings)["alerts"]
+    assert [mongodb[token("alert", number)]["revision"] for number in numbers] == [3] * len(numbers)
+    assert [elasticsearch[token("alert", number)][0] for number in numbers] == [3] * len(numbers)
+    newest = from_document(ALERTS, mongodb[token("alert", 99)] | {"_id": token("alert", 99)})
+    assert newest == alert(99, 9, 3)
+
+
+def test_a_position_is_replaced_by_a_later_minute_or_a_later_batch_only(service_settings: Settings) -> None:
+    moves = (
+        position(0, 5, minute(10)),
+        position(0, 6, minute(9), FAR),  # an old minute that comes late
+        position(0, 4, minute(10), FAR),  # the same minute of an earlier batch
+        position(0, 5, minute(10), FAR),  # the same batch again
+    )
+    with writing(service_settings) as writer:
+        for seq, move in enumerate(moves):
+            writer.write(_alone(seq, positions=(move,)))
+        assert _position(service_settings) == moves[0]
+        later_batch = position(0, 7, minute(10), FAR)
+        writer.write(_alone(7, positions=(later_batch,)))
+        assert _position(service_settings) == later_batch
+        later_minute = position(0, 8, minute(11))
+        writer.write(_alone(8, positions=(later_minute,)))
+        assert _position(service_settings) == later_minute
+
+
+def _position(settings: Settings) -> object:
+    client: MongoClient[Document] = MongoClient(settings.mongodb_uri.get_secret_value())
+    try:
+        (document,) = client[settings.mongodb_database]["positions"].find()
+        return from_document(POSITIONS, document)
+    finally:
+        client.close()
+
+
+def test_the_progress_and_the_sample_never_go_back(service_settings: Settings) -> None:
+    with writing(service_settings) as writer:
+        writer.write(batch(4))
+        before = mongodb_dump(service_settings)
+        writer.write(msgspec.structs.replace(batch(3), transactions=(), alerts=(), positions=(), releases=(), groups=()))
+    after = mongodb_dump(service_settings)
+    assert after["progress"] == before["progress"]
+    assert after["samples"] == before["samples"]
+
+
+def test_months_lie_in_indices_of_their_own_behind_one_name(service_settings: Settings) -> None:
+    days_ms = 86_400_000
+    payments = tuple(transaction(number, 0, START_MS + number * 12 * days_ms) for number in range(3))
+    with writing(service_settings) as writer:
+        writer.write(_alone(0, transactions=payments))
+    prefix = service_settings.elasticsearch_index_prefix
+    with Elasticsearch(service_settings.elasticsearch_url) as client:
+        name = alias(prefix, TRANSACTIONS)
+        assert set(client.indices.get(index=name)) == {f"{name}-2026.11", f"{name}-2026.12"}
+        stored = client.indices.get_mapping(index=f"{name}-2026.12")[f"{name}-2026.12"]["mappings"]
+        assert stored["dynamic"] == "strict"
+        assert stored["properties"]["place"]["properties"]["point"]["type"] == "geo_point"
+    assert len(elasticsearch_dump(service_settings)["transactions"]) == 3
+
+
+def test_a_place_can_be_searched_as_a_place(service_settings: Settings) -> None:
+    with writing(service_settings) as writer:
+        writer.write(batch(0))
+    elasticsearch_dump(service_settings)  # refreshes
+    near = {"geo_distance": {"distance": "10km", "place.point": {"lat": 37.77, "lon": -122.41}}}
+    with Elasticsearch(service_settings.elasticsearch_url) as client:
+        found = client.count(index=alias(service_settings.elasticsearch_index_prefix, TRANSACTIONS), query=near)["count"]
+    assert found == sum(payment.place is not None for payment in batch(0).transactions) > 0
+
+
+def test_both_stores_refuse_a_field_that_nobody_declared(service_settings: Settings) -> None:
+    with writing(service_settings):
+        pass
+    document = to_document(TRANSACTIONS, transaction(1, 0)) | {"pan": "secret"}
+    client: MongoClient[Document] = MongoClient(service_settings.mongodb_uri.get_secret_value())
+    with pytest.raises(WriteError) as refused:
+        client[service_settings.mongodb_database]["transactions"].insert_one(dict(document))
+    client.close()
+    assert refused.value.code == 121
+    document.pop("_id")
+    with Elasticsearch(service_settings.elasticsearch_url) as search, pytest.raises(BadRequestError) as unknown:
+        search.index(index=f"{alias(service_settings.elasticsearch_index_prefix, TRANSACTIONS)}-2026.11", document=document)
+    assert unknown.value.error == "strict_dynamic_mapping_exception"
+
+
+def test_a_document_that_one_store_refuses_costs_only_itself_and_is_accounted_for(service_settings: Settings) -> None:
+    nowhere = msgspec.structs.replace(transaction(1, 0), place=Place("87283082affffff", 95.0, 0.0))
+    nameless = msgspec.structs.replace(transaction(2, 0), merchant=None)  # type: ignore[arg-type]  # what the validator is for
+    good = transaction(3, 0)
+    offered = _alone(0, transactions=(nowhere, nameless, good))
+    with writing(service_settings) as writer:
+        writer.write(offered)
+        writer.write(offered)
+    assert set(mongodb_dump(service_settings)["transactions"]) == {nowhere.id, good.id}
+    assert set(elasticsearch_dump(service_settings)["transactions"]) == {nameless.id, good.id}
+    client: MongoClient[Document] = MongoClient(service_settings.mongodb_uri.get_secret_value())
+    letters = {row["_id"]: row for row in client[service_settings.mongodb_database][DEAD_LETTERS].find()}
+    client.close()
+    assert set(letters) == {f"elasticsearch:transactions:{nowhere.id}", f"mongodb:transactions:{nameless.id}"}
+    assert {row["reason"] for row in letters.values()} == {"document_parsing_exception", "code 121"}
+    census = take_census(service_settings)
+    for store in (census.mongodb, census.elasticsearch):
+        assert (store.transactions, store.refused_transactions) == (2, 1)
+
+
+def test_the_schema_can_be_made_by_two_programs_at_once_and_again(service_settings: Settings) -> None:
+    writers = [StoreWriter(service_settings) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(StoreWriter.ensure_schema, writers))
+    writers[0].ensure_schema()
+    writers[1].write(batch(0))
+    for writer in writers:
+        writer.close()
+    assert len(mongodb_dump(service_settings)["transactions"]) == 20
+
+
+def test_a_newer_mongodb_schema_is_refused(service_settings: Settings) -> None:
+    client: MongoClient[Document] = MongoClient(service_settings.mongodb_uri.get_secret_value())
+    client[service_settings.mongodb_database][SCHEMA].insert_one({"_id": "storage", "version": STORE_VERSION + 1})
+    client.close()
+    writer = StoreWriter(service_settings)
+    with pytest.raises(StateError, match="MongoDB database has schema 2, this program knows 1: upgrade it"):
+        writer.ensure_schema()
+    writer.close()
+
+
+def test_newer_elasticsearch_mappings_are_refused(service_settings: Settings) -> None:
+    prefix = service_settings.elasticsearch_index_prefix
+    newer = {**template(prefix, ALERTS), "version": MAPPING_VERSION + 1}
+    with Elasticsearch(service_settings.elasticsearch_url) as client:
+        client.indices.put_index_template(name=alias(prefix, ALERTS), **newer)
+        writer = StoreWriter(service_settings)
+        with pytest.raises(StateError, match="mappings of version 2, this program knows 1"):
+            writer.ensure_schema()
+        writer.close()
+        client.indices.delete_index_template(name=alias(prefix, ALERTS))
