@@ -27,6 +27,9 @@ _ALERT_COUNTERS = {"open": "alerts_opened", "amended": "alerts_amended", "retrac
 _VERDICT_COUNTERS = {"flagged": "flagged", "clear": "clear", "not-scorable": "not_scorable"}
 
 
+_PASSED_OVER = Outcome("passed_over")
+
+
 class Record(NamedTuple):
     """One record of an input topic."""
 
@@ -89,7 +92,7 @@ class Partition:
             StateError: the subject's saved state cannot be read.
         """
         if record.offset < self._next.get(record.topic.name, 0):
-            return None
+            return _PASSED_OVER
         self._offsets[record.topic.name] = self._next[record.topic.name] = record.offset + 1
         kind: type[Fix | Transaction] = Fix if record.topic is FIXES else Transaction
         self._counts["fixes_read" if kind is Fix else "transactions_read"] += 1

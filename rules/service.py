@@ -11,12 +11,14 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, current_thread, main_thread
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from rules import telemetry
+from rules.merge import Merge
 from rules.parameters import EngineParameters
 from rules.partition import Partition, Record
 from rules.recovery import Recovered, recover
@@ -46,6 +48,9 @@ class _Owned:
     partition: Partition
     store: PagedStore
     outbox: KafkaOutbox
+    merge: Merge
+    next_offset: dict[str, int]
+    """Of the records that were read, by topic."""
     timestamps_ms: list[int] = field(default_factory=list)
     """When Kafka took the records that wait for the commit."""
     opened: float = 0.0
@@ -114,25 +119,37 @@ class Service:
             self._close()
 
     def _take(self, messages: list[Message]) -> None:
-        now = time.monotonic()
-        # The client hands out topic by topic; a payment is judged better when the fixes that Kafka took before it come first.
-        for message in sorted(messages, key=lambda message: message.timestamp()[1]):
-            error, number = message.error(), message.partition()
-            if error is not None:
+        for message in messages:
+            number = message.partition()
+            if message.error() is not None:
                 self._tell_error(message)
             elif number in self._owned:
-                self._process(self._owned[number], message, now)
+                self._add(self._owned[number], message)
+        now = time.monotonic()
+        for owned in self._owned.values():
+            for record in owned.merge.ready(partial(self._holds_more, owned), now):
+                self._process(owned, record, now)
 
-    def _process(self, owned: _Owned, message: Message, now: float) -> None:
+    def _add(self, owned: _Owned, message: Message) -> None:
         topic, offset = message.topic(), message.offset()
         if topic is None or offset is None:
             raise FatalError("Kafka gave a record without topic or offset: check the version of the client")
-        timestamp_ms = message.timestamp()[1]
+        name = self._topics[topic].name
+        owned.next_offset[name] = offset + 1
+        owned.merge.add(Record(self._topics[topic], offset, message.key() or b"", message.value() or b"", message.timestamp()[1]))
+
+    def _holds_more(self, owned: _Owned, name: str) -> bool:
+        at = TopicPartition(self._settings.kafka_topic_prefix + name, owned.partition.number)
+        _, end = self._consumer.get_watermark_offsets(at, cached=True)
+        # Negative: nothing was fetched yet.
+        return end < 0 or owned.next_offset[name] < end
+
+    @staticmethod
+    def _process(owned: _Owned, record: Record, now: float) -> None:
         if not owned.partition.is_dirty:
             owned.opened = now
-        record = Record(self._topics[topic], offset, message.key() or b"", message.value() or b"", timestamp_ms)
         outcome = owned.partition.process(record)
-        owned.timestamps_ms.append(timestamp_ms)
+        owned.timestamps_ms.append(record.timestamp_ms)
         if outcome is None:
             telemetry.rejected()
         else:
@@ -177,7 +194,9 @@ class Service:
         for number in numbers:
             begun = time.monotonic()
             recovered: Recovered = recover(self._settings, consumer, number, self._parameters)
-            self._owned[number] = _Owned(recovered.partition, recovered.store, recovered.outbox)
+            next_offset = {self._topics[at.topic].name: max(0, at.offset) for at in recovered.start}
+            merge = Merge(list(self._topics.values()))
+            self._owned[number] = _Owned(recovered.partition, recovered.store, recovered.outbox, merge, next_offset)
             start += recovered.start
             telemetry.recovered(time.monotonic() - begun)
             telemetry.remembered(number, recovered.store.subjects, recovered.store.size_bytes)
@@ -242,7 +261,7 @@ def run(settings: Settings) -> None:
     stopping = Event()
     service: list[Service] = []
     try:
-        server = serve(settings.rules_metrics_port, is_healthy=lambda: bool(service) and service[0].is_healthy())
+        server = serve(settings.rules_metrics_port, settings.metrics_host, is_healthy=lambda: bool(service) and service[0].is_healthy())
     except OSError as cause:
         raise PortTakenError(f"port {settings.rules_metrics_port} is taken: set VEILOCITY_RULES_METRICS_PORT to a free one") from cause
     try:

@@ -25,14 +25,21 @@ _T = TypeVar("_T", bound=msgspec.Struct)
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def write(settings: Settings, events: Iterable[Fix | Transaction]) -> None:
-    """Write events as the gateway does, and wait until Kafka has them."""
+def write(settings: Settings, events: Iterable[Fix | Transaction], *, at_their_time: bool = False) -> None:
+    """Write events as the gateway does, and wait until Kafka has them.
+
+    Args:
+        settings: where to.
+        events: to write.
+        at_their_time: Kafka's timestamp is the time the gateway got the event, as if it had been written then.
+    """
     producer = Producer(producer_config(settings))
     for event in events:
         topic = FIXES if isinstance(event, Fix) else TRANSACTIONS
         while True:
             try:
-                producer.produce(topic_name(settings, topic), encode(event), event.subject.encode())
+                timestamp_ms = event.received_ms if at_their_time else 0
+                producer.produce(topic_name(settings, topic), encode(event), event.subject.encode(), timestamp=timestamp_ms)
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -99,6 +99,17 @@ def test_a_payment_far_from_the_phone_is_flagged_and_the_service_stops_at_once(c
     assert "anna" not in metrics + log
 
 
+def test_a_backlog_is_judged_in_the_order_in_which_it_was_written(cluster: Settings) -> None:
+    people = [f"person-{number}" for number in range(20)]
+    steps = [(step * 60.0, subject) for step in range(100) for subject in people]
+    write(cluster, [payment(at_s + 5, id=f"{subject}-{at_s}", subject=subject) for at_s, subject in steps], at_their_time=True)
+    write(cluster, [fix(at_s, subject=subject) for at_s, subject in steps], at_their_time=True)
+    with running(cluster):
+        until(lambda: len(decisions(cluster)) == 2_000)
+    verdicts = Counter((decision.verdict, decision.reasons) for decision in decisions(cluster))
+    assert verdicts == {(Verdict.CLEAR, ()): 2_000}
+
+
 def test_kills_lose_and_double_nothing(cluster: Settings) -> None:
     events = _city(people=100, steps=200, seed=11)
     payments = [event.id for event in events if isinstance(event, Transaction)]

@@ -108,8 +108,9 @@ class Tally:
         return sum(outcome.counted == name for outcome in self.outcomes)
 
 
-def play(events: Iterable[Event], limits: EngineParameters | None = None, *, shortcut: bool = True) -> Tally:
-    tally, limits = Tally(), limits or parameters()
+def play(events: Iterable[Event], limits: EngineParameters | None = None, *, shortcut: bool = True, after: Tally | None = None) -> Tally:
+    """Evaluate the events, going on from another run if one is given."""
+    tally, limits = after or Tally(), limits or parameters()
     for event in events:
         tally.outcomes.append(evaluate(tally.state, event, limits, shortcut=shortcut))
     return tally
