@@ -1,0 +1,172 @@
+"""The bytes on the wire. A change here breaks every reader: raise SCHEMA_VERSION when an older one would misread it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from veilocity.contracts import (
+    Alert,
+    AlertState,
+    CardId,
+    Channel,
+    Check,
+    Decision,
+    DeviceId,
+    DirectoryEntry,
+    Episode,
+    Fix,
+    FixFlag,
+    IdentifierKind,
+    Observation,
+    ObservationKind,
+    Reject,
+    Release,
+    RuleParameters,
+    RulesProgress,
+    Severity,
+    SubjectId,
+    Transaction,
+    Verdict,
+    decode,
+    encode,
+)
+from veilocity.errors import RejectReason
+from veilocity.geo import Interval
+
+FIX = Fix(
+    subject=SubjectId("p1"),
+    device=DeviceId("d1"),
+    source="sensor-logger/gps",
+    fix_ns=1_690_598_222_123_456_789,
+    received_ms=1_690_598_223_000,
+    lat=48.8566,
+    lon=2.3522,
+    accuracy_m=4.5,
+    flags=(FixFlag.CACHED,),
+    sequence=7,
+)
+TRANSACTION = Transaction(
+    id="t1",
+    subject=SubjectId("p1"),
+    authorised_ms=1_690_598_222_000,
+    received_ms=1_690_598_223_000,
+    amount_minor=1299,
+    currency="EUR",
+    merchant="m1",
+    category="grocery",
+    channel=Channel.CARD_PRESENT,
+    card=CardId("c1"),
+    lat=-33.8688,
+    lon=151.2093,
+)
+ALERT = Alert(
+    id="a1",
+    rule="impossible-travel",
+    rule_version="1",
+    severity=Severity.HIGH,
+    state=AlertState.OPEN,
+    revision=1,
+    subject=SubjectId("p1"),
+    anchor="t1",
+    first=Observation(kind=ObservationKind.FIX, id="d1@5", event_ns=5, lat=48.8566, lon=2.3522, accuracy_m=4.5),
+    second=Observation(kind=ObservationKind.CARD_PRESENT, id="t1", event_ns=9, lat=-33.8688, lon=151.2093, accuracy_m=1000.0),
+    distance_m=Interval(1.0, 2.0, 3.0),
+    elapsed_s=0.0,
+    speed_kmh=None,
+    parameters=RuleParameters(1000.0, 50_000.0, 30.0, 100.0, 1000.0),
+    fine_with_s=60.0,
+    sentence="Simultaneous, 2 km apart.",
+    checks=(Check("mock", False),),
+    episode=Episode(1, 2, 1),
+    received_ms=10,
+)
+DECISION = Decision(
+    transaction=TRANSACTION,
+    verdict=Verdict.FLAGGED,
+    score=0.97,
+    reasons=("impossible-travel",),
+    rule_versions={"impossible-travel": "1"},
+    alert_id="a1",
+)
+REJECT = Reject(reason=RejectReason.INVALID_TIME, detail="no offset", source="transactions", received_ms=3, payload="{}")
+ENTRY = DirectoryEntry(kind=IdentifierKind.CARD, id="c1", subject=SubjectId("p1"))
+PROGRESS = RulesProgress(partition=1, fixes_read=3, fixes_kept=2, fixes_duplicate=1)
+RELEASE = Release(
+    class_id="k1",
+    policy="default-1",
+    window_start_ms=0,
+    window_end_ms=3_600_000,
+    k=5,
+    people=6,
+    payments=9,
+    loss=0.25,
+    cell="*",
+    cell_resolution=-1,
+    hour="*",
+    amount_band="10-20",
+    category="grocery",
+    flagged=0,
+)
+
+GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
+    "Fix": (
+        FIX,
+        '{"subject":"p1","device":"d1","source":"sensor-logger/gps","fix_ns":1690598222123456789,'
+        '"received_ms":1690598223000,"lat":48.8566,"lon":2.3522,"accuracy_m":4.5,"flags":["cached"],"sequence":7}',
+    ),
+    "Transaction": (
+        TRANSACTION,
+        '{"id":"t1","subject":"p1","authorised_ms":1690598222000,"received_ms":1690598223000,"amount_minor":1299,'
+        '"currency":"EUR","merchant":"m1","category":"grocery","channel":"card-present","card":"c1","lat":-33.8688,'
+        '"lon":151.2093}',
+    ),
+    "Alert": (
+        ALERT,
+        '{"id":"a1","rule":"impossible-travel","rule_version":"1","severity":"high","state":"open","revision":1,'
+        '"subject":"p1","anchor":"t1","first":{"kind":"fix","id":"d1@5","event_ns":5,"lat":48.8566,"lon":2.3522,'
+        '"accuracy_m":4.5},"second":{"kind":"card-present","id":"t1","event_ns":9,"lat":-33.8688,"lon":151.2093,'
+        '"accuracy_m":1000.0},"distance_m":[1.0,2.0,3.0],"elapsed_s":0.0,"speed_kmh":null,'
+        '"parameters":{"speed_limit_kmh":1000.0,"minimum_distance_m":50000.0,"time_slack_s":30.0,"default_accuracy_m":100.0,'
+        '"default_place_accuracy_m":1000.0},"fine_with_s":60.0,"sentence":"Simultaneous, 2 km apart.",'
+        '"checks":[{"name":"mock","applied":false}],"episode":{"first_ms":1,"last_ms":2,"count":1},"received_ms":10}',
+    ),
+    "Decision": (
+        DECISION,
+        '{"transaction":{"id":"t1","subject":"p1","authorised_ms":1690598222000,"received_ms":1690598223000,'
+        '"amount_minor":1299,"currency":"EUR","merchant":"m1","category":"grocery","channel":"card-present","card":"c1",'
+        '"lat":-33.8688,"lon":151.2093},"verdict":"flagged","score":0.97,"reasons":["impossible-travel"],'
+        '"rule_versions":{"impossible-travel":"1"},"alert_id":"a1"}',
+    ),
+    "Reject": (
+        REJECT,
+        '{"reason":"invalid_time","detail":"no offset","source":"transactions","received_ms":3,"payload":"{}"}',
+    ),
+    "DirectoryEntry": (
+        ENTRY,
+        '{"kind":"card","id":"c1","subject":"p1","schema":1}',
+    ),
+    "RulesProgress": (
+        PROGRESS,
+        '{"partition":1,"fixes_read":3,"fixes_kept":2,"fixes_duplicate":1,"fixes_thinned":0,"fixes_late":0,'
+        '"fixes_rejected":0,"transactions_read":0,"transactions_duplicate":0,"transactions_rejected":0,"decided":0,'
+        '"flagged":0,"clear":0,"not_scorable":0,"alerts_opened":0,"alerts_amended":0,"alerts_retracted":0,"schema":1}',
+    ),
+    "Release": (
+        RELEASE,
+        '{"class_id":"k1","policy":"default-1","window_start_ms":0,"window_end_ms":3600000,"k":5,"people":6,"payments":9,'
+        '"loss":0.25,"cell":"*","cell_resolution":-1,"hour":"*","amount_band":"10-20","category":"grocery","flagged":0,'
+        '"schema":1}',
+    ),
+}
+
+
+def test_every_record_is_pinned() -> None:
+    assert {kind for kind in GOLDEN} == {"Fix", "Transaction", "Alert", "Decision", "Reject", "DirectoryEntry", "RulesProgress", "Release"}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_bytes_are_what_they_were(name: str) -> None:
+    record, text = GOLDEN[name]
+    assert encode(record).decode() == text
+    assert decode(text.encode(), type(record)) == record
