@@ -43,8 +43,8 @@ OUTLINE = f"""
     <header class="bar"><span class="brand"><img src="assets/icon.svg" alt="" width="20" height="20">Veilocity</span>
       <span class="pill" data-state="connecting">connecting</span></header>
     <div class="map-panel"></div>
-    <aside class="side"><h2 class="side-head">Alerts</h2><ol class="rows">{_SKELETON_ROWS}</ol></aside>
-    <section class="evidence"></section>
+    <aside class="side"><div class="side-head"><h2>Alerts</h2></div><ol class="rows">{_SKELETON_ROWS}</ol></aside>
+    <section class="evidence evidence-empty"></section>
   </div>
 </div>
 """
@@ -52,7 +52,7 @@ OUTLINE = f"""
 
 _NONE = "\N{EN DASH}"
 _COUNTERS = (
-    ("people", "people", "People whose newest generalised place is on the map. Source: MongoDB, positions."),
+    ("people", "people", "People whose newest generalised place is on the map, at most 5,000. Source: MongoDB, positions."),
     ("payments", "payments", "Payments decided since the beginning; every one is masked and in both stores. Source: privacy progress."),
     ("alerts", "alerts", "Distinct alerts since the beginning, whatever became of them. Source: privacy progress."),
     ("released", "released", "Payments in released classes, each class proven to hold at least k distinct people."),
@@ -97,7 +97,7 @@ def _figure() -> dict[str, Any]:
 
 def _bar() -> html.Header:
     counters = [
-        html.Div([html.Dd(_NONE, id=f"count-{key}"), html.Dt(label)], className="counter", title=title) for key, label, title in _COUNTERS
+        html.Div([html.Dt(label), html.Dd(_NONE, id=f"count-{key}")], className="counter", title=title) for key, label, title in _COUNTERS
     ]
     return html.Header(
         [

@@ -108,6 +108,7 @@ export class Camera {
     const turn = this.turn;
     this.last = { points, aim };
     const { type, longitude, fill } = aim;
+    this.panel.dataset.moving = "true"; // the step in between is nothing to look at
     await this.#relayout({
       "geo.projection.type": type,
       "geo.projection.rotation.lon": longitude,
@@ -118,13 +119,17 @@ export class Camera {
     if (turn !== this.turn) return; // a newer wish overtook this one
     const [width, height] = this.size;
     const projected = points.map(([lat, lon]) => this.point(lat, lon)).filter(Boolean);
-    if (!projected.length || !width) return;
+    if (!projected.length || !width) {
+      delete this.panel.dataset.moving;
+      return;
+    }
     const xs = projected.map(([x]) => x);
     const ys = projected.map(([, y]) => y);
     const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
     const scale = Math.min((fill * width) / Math.max(right - left, 1e-6), (fill * height) / Math.max(bottom - top, 1e-6));
     const [lon, lat] = this.place((left + right) / 2, (top + bottom) / 2);
     await this.#relayout({ "geo.projection.scale": Math.min(scale, 60_000), "geo.center.lon": lon, "geo.center.lat": lat });
+    if (turn === this.turn) delete this.panel.dataset.moving;
     this.settle();
   }
 

@@ -124,7 +124,7 @@ export class Evidence {
     return element(
       "div",
       { class: "examined" },
-      element("h3", {}, "Excuses examined: does it apply?"),
+      element("h3", {}, element("span", {}, "Excuse examined"), element("span", {}, "applies?")),
       alert.checks.length ? element("ul", {}, ...alert.checks.map(item)) : element("p", { class: "quiet" }, "This rule knows none."),
     );
   }

@@ -5,6 +5,7 @@ import { count, duration, headline, minute, moment, money, short, title } from "
 
 const PAYMENTS = 12;
 const ANNOUNCE_MS = 10_000;
+const WITHOUT_PLACE = { "e-commerce": "online", recurring: "recurring" };
 
 export class AlertList extends EventTarget {
   constructor(store, places) {
@@ -25,7 +26,8 @@ export class AlertList extends EventTarget {
     store.addEventListener("change", (event) => this.#take(event.detail));
   }
 
-  #take({ kind, revised }) {
+  #take({ kind, revised, gone }) {
+    if (kind === "delta" && !revised.length && !gone.length && this.rows.size === this.store.alerts.size) return;
     if (kind === "snapshot") {
       this.rows.clear();
       this.node.replaceChildren();
@@ -170,6 +172,10 @@ export class PaymentList {
 
   #take({ kind, paid }) {
     if (kind === "delta" && !paid.length) return;
+    if (!this.store.payments.size) {
+      this.node.replaceChildren(element("li", { class: "none quiet" }, "Payments appear here as they are decided."));
+      return;
+    }
     const payments = this.store.paymentsNewestFirst(PAYMENTS);
     const rows = new Map(payments.map((payment) => [payment.id, this.rows.get(payment.id) ?? this.#row(payment)]));
     this.rows = rows;
@@ -177,7 +183,7 @@ export class PaymentList {
   }
 
   #row(payment) {
-    const where = payment.place ? this.places.name(payment.place) : title(payment.channel);
+    const where = payment.place ? this.places.name(payment.place) : (WITHOUT_PLACE[payment.channel] ?? payment.channel);
     return element(
       "li",
       { "data-payment-id": payment.id, "data-verdict": payment.verdict, title: `${title(payment.category)}, ${payment.channel}, card ${short(payment.card ?? "none")}` },

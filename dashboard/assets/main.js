@@ -113,6 +113,7 @@ class Desk {
       first: () => this.select(this.alerts.order[0]),
       Enter: () => (this.selected ? byId("evidence").focus() : this.select(this.alerts.neighbour(0))),
       Escape: () => {
+        if (byId("evidence").contains(document.activeElement)) byId("alerts").focus();
         this.select(null);
         this.show(this.map?.view ?? "city");
       },

@@ -225,13 +225,13 @@ export function drawLabels(context, labels, colours) {
   context.font = LABEL_FONT;
   context.textBaseline = "middle";
   context.lineJoin = "round";
-  for (const { text, x, y, strong } of labels) {
+  for (const { text, x, y, left, strong } of labels) {
     context.globalAlpha = strong ? 1 : 0.75;
     context.lineWidth = 3;
     context.strokeStyle = colours.halo;
-    context.strokeText(text, x + 9, y);
+    context.strokeText(text, left, y);
     context.fillStyle = colours.label;
-    context.fillText(text, x + 9, y);
+    context.fillText(text, left, y);
     context.beginPath();
     context.arc(x, y, 1.4, 0, 2 * Math.PI);
     context.fill();
@@ -248,10 +248,13 @@ export function placeLabels(context, camera, candidates, reserved, limit = 60) {
     if (placed.length >= limit) break;
     const xy = camera.point(lat, lon);
     if (!inside(camera, xy, -10)) continue;
-    const box = [xy[0] + 8, xy[1] - 8, xy[0] + 12 + context.measureText(name).width, xy[1] + 8];
+    const length = context.measureText(name).width;
+    // At the right edge the name stands on the left of its place.
+    const left = xy[0] + 14 + length > camera.size[0] ? xy[0] - 9 - length : xy[0] + 9;
+    const box = [left - 1, xy[1] - 8, left + 3 + length, xy[1] + 8];
     if (taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
     taken.push(box);
-    placed.push({ text: name, x: xy[0], y: xy[1], strong });
+    placed.push({ text: name, x: xy[0], y: xy[1], left, strong });
   }
   return placed;
 }

@@ -78,7 +78,9 @@ export class Status {
     node.hidden = !head;
     if (node.dataset.text === head + text) return;
     node.dataset.text = head + text;
-    node.replaceChildren(element("strong", {}, head), element("span", {}, text));
+    // What stands between back quotes is a command.
+    const parts = text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+    node.replaceChildren(element("strong", {}, head), element("span", {}, ...parts));
   }
 
   #advice(age) {
