@@ -6,9 +6,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from veilocity.errors import DependencyError, PortTakenError, ServiceUnavailableError, StateError, VeilocityError
+from veilocity.errors import DependencyError, FatalError, PortTakenError, ServiceUnavailableError, StateError, VeilocityError
 
-__all__ = ["explain", "last_lines", "unstartable"]
+__all__ = ["FATAL_EXIT", "explain", "last_lines", "unstartable"]
+
+
+FATAL_EXIT = 2
+"""What our services exit with when nothing gets better by waiting: the command line says so for veilocity.errors.FatalError."""
+
+_OWN = "veilocity: "
+"""How the command line begins the sentence with which it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ _KNOWN = (
         "{name} found the disk full: free some space, or set VEILOCITY_STATE_DIR to a folder on another disk",
     ),
     _Known(
-        r"OutOfMemoryError|Cannot allocate memory|There is insufficient memory",
+        r"java\.lang\.OutOfMemoryError|Terminating due to java|Cannot allocate memory|There is insufficient memory",
         DependencyError,
         "{name} got no memory: the whole system needs about 3 GB free",
     ),
@@ -72,6 +79,11 @@ def explain(name: str, exit_code: int | None, log: Path) -> VeilocityError:
         log: what it printed.
     """
     text = last_lines(log, 200)
+    own = re.findall(rf"^{_OWN}(.+)$", text, re.MULTILINE)
+    if own and exit_code:
+        # A service of ours has found the sentence itself.
+        kind = FatalError if exit_code == FATAL_EXIT else ServiceUnavailableError
+        return kind(f"{name}: {own[-1]} (log: {log})")
     for known in _KNOWN:
         if re.search(known.pattern, text):
             return known.error(f"{known.sentence.format(name=name)} (log: {log})")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -66,7 +64,7 @@ class ProcessSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     restarts: bool = False
     finishes: bool = False
-    ready_timeout_s: float = 120.0
+    ready_timeout_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,7 @@ class RunningProcess:
 
     def terminate(self) -> None:
         """Ask the leader of the session to end; it ends what it started."""
-        if self.popen.poll() is None:
-            os.kill(self.popen.pid, signal.SIGTERM)
+        self.popen.terminate()
 
     def kill(self) -> None:
         """End the whole session at once."""

@@ -18,6 +18,9 @@ PORTS = {"ingest": "ingest_port", "rules": "rules_metrics_port", "privacy": "pri
 
 _HOSTS = {"ingest": "ingest_host", "rules": "metrics_host", "privacy": "metrics_host", "dashboard": "dashboard_host"}
 
+# Without the working folder on its path: a folder of the user called `rules` must not be taken for ours.
+_PYTHON = (sys.executable, "-P")
+
 
 def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSpec:
     """Return one of `SERVICES` as a process on this interpreter.
@@ -30,14 +33,14 @@ def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSp
         machine = java.choose(java.SPARK, java.installed(base))
         environment |= {"JAVA_HOME": str(machine.home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     url = f"{address(name, settings)}/healthz"
-    argv = (sys.executable, "-m", "veilocity.cli", name)
-    return ProcessSpec(name, argv, lambda: probes.http_answers(url), environment, restarts=True, ready_timeout_s=180.0)
+    argv = (*_PYTHON, "-m", "veilocity.cli", name)
+    return ProcessSpec(name, argv, lambda: probes.http_answers(url), environment, restarts=True)
 
 
 def simulator(settings: Settings, base: Mapping[str, str], people: int, speed: float, seed: int) -> ProcessSpec:
     """Return the simulated city that feeds the gateway; it counts as ready as soon as it runs."""
     options = ("--url", address("ingest", settings), "--people", str(people), "--speed", str(speed), "--seed", str(seed))
-    argv = (sys.executable, "-m", "veilocity.cli", "simulate", *options)
+    argv = (*_PYTHON, "-m", "veilocity.cli", "simulate", *options)
     return ProcessSpec("simulate", argv, lambda: True, {**base, **variables(settings)}, restarts=True, finishes=True)
 
 

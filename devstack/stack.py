@@ -86,6 +86,7 @@ class Stack:
         self._reporter = reporter or SilentReporter()
         self._cancellation = cancellation or Cancellation()
         self.folders = Folders(self.settings.state_dir)
+        self._ports_file = self.folders.run / "ports.json"
         self._lock = FileLock(self.folders.run / "lock")
         self._base = base(os.environ)
         self._specs: dict[str, ProcessSpec] = {}
@@ -126,7 +127,6 @@ class Stack:
         try:
             self._clean()
             self._check_java()
-            self._choose_ports()
             self._make_key()
             self._start_all()
         except BaseException:
@@ -225,20 +225,26 @@ class Stack:
             if name in _JAVA_NEEDS:
                 java.choose(_JAVA_NEEDS[name], found)
 
-    def _choose_ports(self) -> None:
-        file = self.folders.run / "ports.json"
-        before = ports.recall(file)
+    def _choose_server_ports(self) -> dict[str, int]:
+        """Point the settings at the servers that this stack will start."""
+        before = ports.recall(self._ports_file)
         chosen: dict[str, int] = {}
-        values: dict[str, object] = {}
-        for name in self._services:
-            setting = services.PORTS[name]
-            values[setting] = chosen[name] = self._service_port(name, before.get(name), chosen.values())
-        for port_name in (port_name for name in self._servers for port_name in servers.PORTS[name]):
-            old = before.get(port_name)
+        for name in (port_name for server in self._servers for port_name in servers.PORTS[server]):
+            old = before.get(name)
             usable = old is not None and old not in chosen.values() and ports.is_free(old)
-            chosen[port_name] = old if old is not None and usable else ports.free_port(tuple(chosen.values()))
-        ports.remember(file, before | chosen)
-        self.settings = servers.point_at(changed(self.settings, **values), {name: chosen[name] for name in self._servers})
+            chosen[name] = old if old is not None and usable else ports.free_port(tuple(chosen.values()))
+        ports.remember(self._ports_file, before | chosen)
+        self.settings = servers.point_at(self.settings, {name: chosen[name] for name in self._servers})
+        return chosen
+
+    def _choose_service_ports(self) -> None:
+        """Fill in the ports of our services, as late as can be: another program has less time to take one."""
+        before = ports.recall(self._ports_file)
+        chosen: dict[str, int] = {}
+        for name in self._services:
+            chosen[name] = self._service_port(name, before.get(name), chosen.values())
+        ports.remember(self._ports_file, before | chosen)
+        self.settings = changed(self.settings, **{services.PORTS[name]: port for name, port in chosen.items()})
 
     def _service_port(self, name: str, before: int | None, taken: Collection[int]) -> int:
         wanted = int(getattr(self.settings, services.PORTS[name]))
@@ -249,7 +255,7 @@ class Stack:
             usable = before is not None and before not in taken and ports.is_free(before, host)
             return before if before is not None and usable else ports.free_port(taken)
         port = ports.next_free(wanted, host, taken)
-        self._reporter.say(f"Port {wanted} of {name} is taken by another program; using {port} instead.")
+        self._reporter.say(f"Port {wanted} of the {name} service is taken by another program; using {port} instead.")
         return port
 
     def _make_key(self) -> None:
@@ -269,12 +275,13 @@ class Stack:
     def _start_all(self) -> None:
         """Start each as soon as it is installed, so that the first servers come up while the others are still downloaded."""
         installer = Installer(self.settings, self._reporter, self._cancellation)
-        numbers = ports.recall(self.folders.run / "ports.json")
+        numbers = self._choose_server_ports()
         for name in self._servers:
             self._cancellation.check()
             self._launch(name, _MAKERS[name](self.settings, self.folders, numbers, self._base, installer))
         if "privacy" in self._services and not self.settings.spark_jars:
             self.settings = changed(self.settings, spark_jars=",".join(str(jar) for jar in installer.spark()))
+        self._choose_service_ports()
         write_for_doctor(self.environment_file, self.settings)
         for name in self._services:
             self._cancellation.check()

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from devstack import failures, sessions
 from devstack.cancellation import Cancellation
 from devstack.process import Folders, ProcessSpec, RunningProcess, State
-from veilocity.errors import VeilocityError
+from veilocity.errors import StateError, VeilocityError
 
 __all__ = ["Supervisor"]
 
@@ -24,8 +24,6 @@ _CALM_S = 30.0
 """A process that lived this long had a good start: its next pause is short again."""
 _EARLY_DEATHS = 4
 """A process that dies this often before it was ever ready will not come up by itself."""
-_FATAL_EXIT = 2
-"""What our services exit with when nothing gets better by waiting (veilocity.errors.FatalError)."""
 _GRACE_S = 2.0
 """How long descendants may outlive the leader of their session."""
 
@@ -72,7 +70,7 @@ class _Minder:
         return not self._thread.is_alive()
 
     def _live(self) -> None:
-        pause_s, early_deaths = _FIRST_PAUSE_S, 0
+        pause_s, early_deaths, ever_ready = _FIRST_PAUSE_S, 0, False
         while not self._ending.is_set():
             started_s = time.monotonic()
             try:
@@ -90,8 +88,9 @@ class _Minder:
             self._end_descendants(self._process)
             if self._ending.is_set():
                 break
-            early_deaths = 0 if was_ready else early_deaths + 1
-            if not self._goes_on(code, was_ready, early_deaths):
+            ever_ready = ever_ready or was_ready
+            early_deaths += 1
+            if not self._goes_on(code, ever_ready, early_deaths):
                 return
             pause_s = _FIRST_PAUSE_S if time.monotonic() - started_s > _CALM_S else pause_s
             self.restarts += 1
@@ -100,13 +99,16 @@ class _Minder:
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         self._set(State.STOPPED, "stopped")
 
-    def _goes_on(self, code: int, was_ready: bool, early_deaths: int) -> bool:
-        """Settle what the end of a process means; return whether it starts again."""
+    def _goes_on(self, code: int, ever_ready: bool, early_deaths: int) -> bool:
+        """Settle what the end of a process means; return whether it starts again.
+
+        What was ready once starts again however often it dies: what stops it now (a port, a server) may pass.
+        """
         if self.spec.finishes and code == 0:
             self._set(State.FINISHED, "finished")
             return False
-        hopeless = not self.spec.restarts or early_deaths >= _EARLY_DEATHS or (code == _FATAL_EXIT and not was_ready)
-        if hopeless and not was_ready:
+        hopeless = not self.spec.restarts or (not ever_ready and (early_deaths >= _EARLY_DEATHS or code == failures.FATAL_EXIT))
+        if hopeless and not ever_ready:
             self._fail(failures.explain(self.spec.name, code, self._folders.log(self.spec.name)))
         elif hopeless:
             self._set(State.STOPPED, f"ended with code {code}")
@@ -157,10 +159,14 @@ class Supervisor:
         self._hurry = threading.Event()
 
     def start(self, spec: ProcessSpec) -> None:
-        """Start a process; one of that name must not be running."""
+        """Start a process.
+
+        Raises:
+            StateError: one of that name runs already.
+        """
         running = self._minders.get(spec.name)
         if running is not None and not running.join(0):
-            raise ValueError(f"{spec.name} is running already")
+            raise StateError(f"{spec.name} runs already: stop it first")
         self._minders[spec.name] = _Minder(spec, self._folders, self._changed)
 
     def states(self) -> dict[str, State]:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 from elasticsearch import Elasticsearch
 from pymongo import MongoClient
 
-from devstack import Stack, spark_jars
+from devstack import Stack, java, spark_jars
 from devstack.cancellation import Cancellation
 from devstack.install import Installer
 from devstack.locks import FileLock
@@ -26,12 +27,19 @@ from devstack.ports import free_port
 from devstack.report import SilentReporter
 from devstack.sessions import end_leftovers
 from veilocity import settings as kernel_settings
+from veilocity.errors import DependencyError
 from veilocity.kafka import client_config, ensure_topics, topic_name, wait_for_topics
 from veilocity.settings import Settings
 from veilocity.topics import TOPICS
 
 _RUNS = Path(tempfile.gettempdir()) / f"veilocity-tests-{os.getuid()}"
 _SHARED_DATA = "SHARED_DATA"
+
+
+def pytest_configure() -> None:
+    """Let Spark sessions inside the tests find the Java that fits Spark; without one they say themselves what is missing."""
+    with suppress(DependencyError):
+        os.environ["JAVA_HOME"] = str(java.choose(java.SPARK, java.installed(os.environ)).home)
 
 
 def _sweep_dead_runs() -> None:
