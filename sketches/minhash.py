@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from datasketch import MinHash
 from numpy.typing import NDArray
 
 from veilocity.errors import SketchMismatchError
@@ -74,6 +73,8 @@ def signatures(sets: Sequence[frozenset[str]], places: int = 128, seed: int = 1)
     >>> rows.shape, bool(0.4 < estimate(rows[0], rows[1]) < 0.95)
     ((2, 128), True)
     """
+    from datasketch import MinHash  # noqa: PLC0415  # brings SciPy along: a second that whoever only samples or filters need not wait
+
     if not all(sets):
         raise SketchMismatchError("an empty feature set resembles nothing: leave it out")
     vocabulary = {feature: index for index, feature in enumerate(sorted(set().union(*sets)))} if sets else {}
