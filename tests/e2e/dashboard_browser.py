@@ -73,5 +73,8 @@ def _note_complaint(watched: Watched, kind: str, text: str, may_lose_line: bool)
     # A test that stops the server makes the browser report the lost connection; nothing else may be reported.
     if may_lose_line and "ERR_" in text and "CSP" not in text:
         return
+    # Only a test reads pixels back; the page never does.
+    if "willReadFrequently" in text:
+        return
     if kind in ("error", "warning"):
         watched.complaints.append(f"{kind}: {text}")
