@@ -1,0 +1,127 @@
+"""What the doctor prints, whom it asks, and the code it ends with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.unit.test_doctor_conservation import WHOLE
+from veilocity.cli import doctor
+from veilocity.cli.conservation import Figures
+from veilocity.cli.health import Health, ask_all
+from veilocity.errors import SettingsError
+from veilocity.settings import Settings, load
+
+ALL_ANSWER = tuple(
+    Health(name, True, "answers") for name in ("kafka", "mongodb", "elasticsearch", "gateway", "rules", "privacy", "dashboard")
+)
+LOST = msgspec.structs.replace(WHOLE, acknowledged=10_000)
+
+
+def _stub(monkeypatch: pytest.MonkeyPatch, services: tuple[Health, ...], *looks: Figures) -> list[Figures]:
+    left = list(looks)
+    monkeypatch.setattr(doctor, "ask_all", lambda _settings: services)
+    monkeypatch.setattr(doctor, "read_figures", lambda _settings: left.pop(0) if len(left) > 1 else left[0])
+    monkeypatch.setattr(doctor, "_PAUSE_S", 0.0)
+    return left
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load({}, state_dir=tmp_path)
+
+
+def test_the_exit_code_says_the_worst(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    silent = (*ALL_ANSWER[:-1], Health("dashboard", False, "does not answer"))
+    in_flight = msgspec.structs.replace(WHOLE, spark_read=None, acknowledged=0)
+    for services, figures, code in (
+        (ALL_ANSWER, WHOLE, 0),
+        (ALL_ANSWER, in_flight, 0),
+        (silent, WHOLE, 1),
+        (silent, LOST, 2),
+        (ALL_ANSWER, LOST, 2),
+    ):
+        _stub(monkeypatch, services, figures)
+        assert doctor.run(settings, as_json=True) == code
+
+
+def test_a_violation_that_is_gone_at_the_next_look_was_none(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    _stub(monkeypatch, ALL_ANSWER, LOST, WHOLE)
+    assert doctor.examine(settings).conservation.complete
+
+
+def test_a_program_gets_json_with_every_figure(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _stub(monkeypatch, ALL_ANSWER, WHOLE)
+    doctor.run(settings, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["exit_code"], told["complete"], told["violated"]) == (0, True, False)
+    assert told["services"][0] == {"service": "kafka", "answers": True, "sentence": "answers"}
+    assert told["counters"]["decided"] == told["counters"]["mongodb_transactions"] == told["counters"]["elasticsearch_transactions"] == 45
+    wanted = {
+        "fixes_in_kafka",
+        "rejected_by_rules",
+        "alerts_opened",
+        "privacy_released",
+        "privacy_suppressed",
+        "privacy_late",
+        "privacy_pending",
+    }
+    assert wanted <= set(told["counters"])
+    assert {equation["state"] for equation in told["conservation"]["equations"]} == {"holds"}
+
+
+def test_a_person_gets_tables_and_a_verdict(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _stub(monkeypatch, ALL_ANSWER, WHOLE)
+    doctor.run(settings, as_json=False)
+    assert "every event is accounted for" in capsys.readouterr().out
+    _stub(monkeypatch, (Health("kafka", False, "start it"),), LOST)
+    doctor.run(settings, as_json=False)
+    told = capsys.readouterr().out
+    assert "silent" in told
+    assert "violated" in told
+    assert "lost or doubled" in told
+
+
+def test_the_running_system_s_ports_are_used_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    assert doctor.in_force(settings) is settings
+    record = settings.state_dir / "run" / "environment.json"
+    record.parent.mkdir()
+    record.write_text(json.dumps({"VEILOCITY_INGEST_PORT": "18088", "VEILOCITY_DASHBOARD_PORT": "18050"}))
+    monkeypatch.setenv("VEILOCITY_DASHBOARD_PORT", "19999")
+    found = doctor.in_force(settings)
+    assert (found.ingest_port, found.dashboard_port) == (18088, 19999)
+
+
+def test_a_damaged_record_of_the_running_system_is_a_sentence(settings: Settings) -> None:
+    record = settings.state_dir / "run" / "environment.json"
+    record.parent.mkdir()
+    record.write_text("{")
+    with pytest.raises(SettingsError, match="run the doctor as the user"):
+        doctor.in_force(settings)
+
+
+def test_silence_is_told_with_what_to_do_and_without_a_password(settings: Settings) -> None:
+    dead = load(
+        {
+            "VEILOCITY_KAFKA_BOOTSTRAP": "127.0.0.1:9",
+            "VEILOCITY_MONGODB_URI": "mongodb://me:geheim@127.0.0.1:9/?directConnection=true",
+            "VEILOCITY_ELASTICSEARCH_URL": "http://me:geheim@127.0.0.1:9",
+            "VEILOCITY_INGEST_PORT": "9",
+            "VEILOCITY_DASHBOARD_PORT": "9",
+            "VEILOCITY_RULES_METRICS_PORT": "0",
+            "VEILOCITY_PRIVACY_METRICS_PORT": "9",
+        },
+        state_dir=settings.state_dir,
+    )
+    told = ask_all(dead)
+    assert [health.service for health in told] == ["kafka", "mongodb", "elasticsearch", "gateway", "rules", "privacy", "dashboard"]
+    assert not any(health.answers for health in told)
+    assert all("127.0.0.1:9" in health.sentence or "VEILOCITY_RULES_METRICS_PORT" in health.sentence for health in told)
+    assert "geheim" not in str(told)
