@@ -62,10 +62,10 @@ class DirectoryFeed:
         """Begin to follow the topic."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop following and wait for the thread."""
+    def stop(self, timeout_s: float = _RETRY_S) -> None:
+        """Stop following; wait for the thread a moment, as it holds nothing that must be saved."""
         self._stopping.set()
-        self._thread.join(timeout=2 * _RETRY_S + _TOPICS_S)
+        self._thread.join(timeout_s)
 
     def wait_for(self, offsets: Mapping[int, int], timeout_s: float) -> None:
         """Return once everything up to `offsets` (by partition) is in the directory.
