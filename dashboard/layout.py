@@ -43,7 +43,7 @@ OUTLINE = f"""
     <header class="bar"><span class="brand"><img src="assets/icon.svg" alt="" width="20" height="20">Veilocity</span>
       <span class="pill" data-state="connecting">connecting</span></header>
     <div class="map-panel"></div>
-    <aside class="side"><div class="side-head"><h2>Alerts</h2></div><ol class="rows">{_SKELETON_ROWS}</ol></aside>
+    <section class="side"><div class="side-head"><h2>Alerts</h2></div><ol class="rows">{_SKELETON_ROWS}</ol></section>
     <section class="evidence evidence-empty"></section>
   </div>
 </div>
@@ -168,8 +168,8 @@ def _map() -> html.Section:
     )
 
 
-def _side() -> html.Aside:
-    return html.Aside(
+def _side() -> html.Section:
+    return html.Section(
         [
             html.Div(
                 [
@@ -188,6 +188,7 @@ def _side() -> html.Aside:
             html.Ol(id="payments", className="payments", **_attributes(aria_label="Latest payments")),
         ],
         className="side",
+        **_attributes(aria_label="Alerts and payments"),
     )
 
 
@@ -197,9 +198,14 @@ def page() -> dmc.MantineProvider:
         html.Div(
             [
                 _bar(),
-                _map(),
-                _side(),
-                html.Section(id="evidence", className="evidence", tabIndex=-1, **_attributes(aria_label="Evidence")),
+                html.Main(
+                    [
+                        _map(),
+                        _side(),
+                        html.Section(id="evidence", className="evidence", tabIndex=-1, **_attributes(aria_label="Evidence")),
+                    ],
+                    className="work",
+                ),
                 html.Div(id="announcer", className="for-readers", role="log", **_attributes(aria_live="polite")),
             ],
             id="desk",

@@ -16,6 +16,7 @@ export class Camera {
     this.ours = 0;
     this.turn = 0;
     this.queue = Promise.resolve();
+    this.measure();
     graph.on("plotly_relayout", () => {
       if (this.ours === 0) this.last = null; // moved by hand: no longer ours to move
       this.settle();
@@ -30,23 +31,24 @@ export class Camera {
     return this.subplot?.projection ?? null;
   }
 
-  // What is seen. The graph behind it is larger, see `oversize`.
-  get size() {
-    return [this.panel.clientWidth, this.panel.clientHeight];
-  }
-
-  get #offset() {
-    return [(this.graph.clientWidth - this.panel.clientWidth) / 2, (this.graph.clientHeight - this.panel.clientHeight) / 2];
+  // What is seen, and how far the larger graph behind it (see `oversize`) begins before it. Read once a frame: asking the layout for every
+  // point costs ten times the drawing.
+  measure() {
+    const { graph, panel } = this;
+    this.size = [panel.clientWidth, panel.clientHeight];
+    this.offset = [(graph.clientWidth - this.size[0]) / 2, (graph.clientHeight - this.size[1]) / 2];
   }
 
   // Plotly cuts the land at the box of the unzoomed world, which would leave empty bands: make that box cover the panel for a world twice as
   // wide as high and for one as wide as high.
   async oversize() {
+    this.measure();
     const [width, height] = this.size;
     const frame = this.graph.closest("#geography");
     const [wide, high] = [Math.max(width, 2 * height) + 8, Math.max(height, 1.1 * width) + 8];
     Object.assign(frame.style, { width: `${wide}px`, height: `${high}px`, left: `${(width - wide) / 2}px`, top: `${(height - high) / 2}px` });
     await this.#inTurn(() => window.Plotly.Plots.resize(this.graph));
+    this.measure();
   }
 
   get pixelsPerKm() {
@@ -63,12 +65,12 @@ export class Camera {
   // Pixels from the panel's upper left corner.
   point(lat, lon) {
     const xy = this.projection([lon, lat]);
-    const [dx, dy] = this.#offset;
+    const [dx, dy] = this.offset;
     return xy && [xy[0] - dx, xy[1] - dy];
   }
 
   place(x, y) {
-    const [dx, dy] = this.#offset;
+    const [dx, dy] = this.offset;
     return this.projection.invert([x + dx, y + dy]);
   }
 

@@ -67,6 +67,7 @@ export class LiveMap extends EventTarget {
 
   // The evidence opened, or the window changed: what was in view stays in view, unless somebody moved the map by hand.
   async #resized() {
+    this.camera.measure();
     if (this.sized === this.camera.size.join()) return;
     this.sized = this.camera.size.join();
     await this.camera.oversize();
@@ -119,6 +120,7 @@ export class LiveMap extends EventTarget {
   #frame(now) {
     requestAnimationFrame((next) => this.#frame(next));
     if (!this.camera.projection || now - this.lastFrame < FRAME_MS) return;
+    this.camera.measure();
     const signature = this.camera.signature;
     const moved = signature !== this.signature;
     this.payments = this.payments.filter(({ since }) => now - since < PAYMENT_MS);
