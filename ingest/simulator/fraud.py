@@ -31,6 +31,8 @@ _TRIES = 24
 _STEP_MS = 75_000
 _MARGIN_MS = 2_000
 _NEAR_MISS_M = 15_000.0
+_NEAR_MISS_AT_ONCE_M = 45_000.0
+"""Fast on paper, but below the distance from which the rule looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def order_of(plan: CityPlan, slot: int, at_ms: int, dice: Dice) -> Order:
     shares = (plan.share_teleport, plan.share_atm, plan.share_simultaneous, plan.share_takeover)
     kind = dice.weighted(tuple(FraudKind), (*shares, max(0.0, 1.0 - sum(shares))))
     off = (0, 0)
-    if kind is FraudKind.NEAR_MISS:
+    if kind is FraudKind.NEAR_MISS and dice.happens(0.4):
         off = 1_200_000, 300_000
     elif kind in (FraudKind.TELEPORT, FraudKind.ATM) and dice.happens(plan.share_phone_off):
         off = int(dice.between(240_000, 1_500_000)), int(dice.between(240_000, 1_500_000))
@@ -145,7 +147,8 @@ class _Crime:
         if order.kind is FraudKind.TAKEOVER:
             self._take_over(order, at_ms, lasts_ms, span, dice)
         elif order.kind is FraudKind.NEAR_MISS:
-            self._pay(order, at_ms, self._shop_near(at_ms, dice), self._around(span), dice)
+            away_m = _NEAR_MISS_AT_ONCE_M if order.phone_off_ms == (0, 0) else _NEAR_MISS_M
+            self._pay(order, at_ms, self._shop_near(at_ms, away_m, dice), self._around(span), dice)
         else:
             kind = "cash" if order.kind is FraudKind.ATM else dice.pick(_SHOPS)
             self._pay(order, at_ms, self._far_shop(kind, dice), self._around(span), dice)
@@ -154,13 +157,13 @@ class _Crime:
         city = dice.pick([city for city in CITIES if city is not self._person.city])
         return dice.pick(self._market.shops(city, category))
 
-    def _shop_near(self, at_ms: int, dice: Dice) -> Merchant:
-        """Return a shop 15 km from where the phone was last."""
+    def _shop_near(self, at_ms: int, away_m: float, dice: Dice) -> Merchant:
+        """Return a shop so far from where the phone was last."""
         shop = dice.pick(self._market.shops(self._person.city, "electronics"))
         index = int(np.searchsorted(self.fixes.time_us, at_ms * 1000)) - 1
         here: Point = float(self.fixes.lat_e7[index]) / 1e7, float(self.fixes.lon_e7[index]) / 1e7
         angle = dice.between(0.0, 2.0 * np.pi)
-        there = offset(here, _NEAR_MISS_M * float(np.cos(angle)), _NEAR_MISS_M * float(np.sin(angle)))
+        there = offset(here, away_m * float(np.cos(angle)), away_m * float(np.sin(angle)))
         return replace(shop, place=there, stated=there, accuracy_m=120.0)
 
     def _around(self, span: tuple[int, int]) -> list[Neighbour]:

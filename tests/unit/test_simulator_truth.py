@@ -151,6 +151,16 @@ def test_labels_are_complete_and_hold_what_was_sent(world: World) -> None:
             assert label.until_ms - label.from_ms >= 290_000
 
 
+def test_nobody_who_shares_a_card_is_robbed(world: World) -> None:
+    """The partner's payments would stand between the victim's fixes."""
+    users: dict[SubjectId, set[str | None]] = {}
+    for payment in world.payments:
+        users.setdefault(payment.subject, set()).add(payment.user)
+    sharing = {subject for subject, seen in users.items() if len(seen) > 1}
+    assert sharing
+    assert not sharing & {label.subject for label in world.labels}
+
+
 def test_a_watcher_sees_the_first_fraud_at_once() -> None:
     first = min((label for label in truth(CityPlan(), START_MS, 0.5)), key=lambda label: label.from_ms)
     assert first.expected_alert
