@@ -1,0 +1,251 @@
+"""docker-compose.yml and Dockerfile held to the code: no container engine is needed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devstack import artifacts
+from veilocity import settings as kernel_settings
+from veilocity.cli import app, compose_secrets
+from veilocity.settings import PREFIX, SECRETS, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("veilocity:")}
+DEFAULTS = kernel_settings.load({})
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """Return what a service of ours finds in its environment, the image's own variable included."""
+    return {"VEILOCITY_STATE_DIR": "/var/lib/veilocity", **SERVICES[name].get("environment", {})}
+
+
+def settings_of(name: str, folder: Path) -> Settings:
+    """Load what the service would load, its secret files made by our own command."""
+    compose_secrets.write(folder)
+    return kernel_settings.load(
+        {variable: value.replace("/run/secrets", str(folder)) for variable, value in environment_of(name).items()},
+    )
+
+
+def test_the_file_keeps_to_the_compose_schema() -> None:
+    checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(ROOT / "docker-compose.yml")]
+    result = subprocess.run(checker, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_system_is_whole() -> None:
+    ours = {"topics-init", "ingest", "rules", "privacy", "dashboard", "simulator", "spark-master", "spark-worker"}
+    assert set(OURS) == ours
+    assert set(SERVICES) == ours | {"kafka", "mongodb", "elasticsearch", "kibana-user", "kibana", "prometheus", "grafana"}
+    assert SERVICES["simulator"]["profiles"] == ["demo"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_watched_limited_and_confined(name: str) -> None:
+    service = SERVICES[name]
+    assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+    user = service["user"].split(":")[0]
+    assert user.isdigit()
+    assert int(user) > 0
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.get("privileged")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_can_be_read_only_is(name: str) -> None:
+    writes_into_its_image = {"kafka", "elasticsearch", "kibana"}
+    assert SERVICES[name].get("read_only", False) is (name not in writes_into_its_image)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_ports_are_published_on_loopback_alone(name: str) -> None:
+    for port in SERVICES[name].get("ports", []):
+        assert re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port), port
+    assert "network_mode" not in SERVICES[name]
+
+
+@pytest.mark.parametrize(
+    "image", sorted({service["image"] for service in SERVICES.values()} | set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)))
+)
+def test_images_are_pinned(image: str) -> None:
+    if image != "scratch":
+        assert re.search(r":v?\d+\.\d+", image), image
+
+
+def test_our_image_carries_our_version() -> None:
+    assert {service["image"] for service in OURS.values()} == {f"veilocity:{PROJECT['project']['version']}"}
+
+
+def test_the_servers_are_the_versions_that_the_tests_run_on() -> None:
+    def version(lock: str, artifact: str) -> str:
+        return next(item.version for item in artifacts.read_lock(lock) if item.name == artifact)
+
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version(artifacts.KAFKA, 'kafka_2.13')}"
+    elasticsearch = version(artifacts.ELASTICSEARCH, "elasticsearch")
+    assert SERVICES["elasticsearch"]["image"].endswith(f":{elasticsearch}")
+    assert SERVICES["kibana"]["image"].endswith(f":{elasticsearch}")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_is_a_setting_and_its_value_is_allowed(name: str, tmp_path: Path) -> None:
+    for variable in environment_of(name):
+        setting = variable.removeprefix(PREFIX).lower()
+        assert setting in Settings.model_fields or setting.removesuffix("_file") in SECRETS, variable
+    settings_of(name, tmp_path)
+
+
+def test_no_secret_is_in_the_file() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    for secret in SECRETS:
+        assert f"{PREFIX}{secret.upper()}:" not in text
+    assert not re.search(r"PASSWORD: [^/]", text)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_sees_the_secrets_it_names_and_no_others(name: str) -> None:
+    service = SERVICES[name]
+    named = set(re.findall(r"/run/secrets/(\w+)", json.dumps(service)))
+    if name == "spark-worker":
+        named.add("token_key")  # named by the path that the driver sends
+    assert set(service.get("secrets", [])) == named
+
+
+def test_the_secret_files_are_those_that_our_command_makes() -> None:
+    assert COMPOSE["secrets"] == {name: {"file": f"./secrets/{name}"} for name in sorted(compose_secrets.FILES)}
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    assert "/secrets/" in ignored
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "port"),
+    [
+        ("ingest", "ingest_host", "ingest_port"),
+        ("rules", "metrics_host", "rules_metrics_port"),
+        ("privacy", "metrics_host", "privacy_metrics_port"),
+        ("dashboard", "dashboard_host", "dashboard_port"),
+    ],
+)
+def test_a_service_is_asked_where_it_listens(name: str, host: str, port: str, tmp_path: Path) -> None:
+    loaded = settings_of(name, tmp_path)
+    assert getattr(loaded, host) == "0.0.0.0"  # noqa: S104  # inside its container; published on loopback
+    assert getattr(loaded, port) == getattr(DEFAULTS, port)
+    assert f"127.0.0.1:{getattr(loaded, port)}/" in SERVICES[name]["healthcheck"]["test"][-1]
+    for published in SERVICES[name].get("ports", []):
+        assert published.endswith(f":{getattr(loaded, port)}")
+    targets = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"][0]["static_configs"]
+    assert {"targets": [f"{name}:{getattr(loaded, port)}"], "labels": {"service": name}} in targets
+
+
+def test_addresses_name_services_of_this_file(tmp_path: Path) -> None:
+    loaded = settings_of("privacy", tmp_path)
+    assert loaded.kafka_bootstrap == "kafka:9092"
+    assert SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{loaded.kafka_bootstrap}"
+    assert loaded.elasticsearch_url == "http://elasticsearch:9200"
+    assert "@mongodb:27017/" in loaded.mongodb_uri.get_secret_value()
+    assert f"//{SERVICES['mongodb']['environment']['MONGO_INITDB_ROOT_USERNAME']}:" in loaded.mongodb_uri.get_secret_value()
+    assert loaded.spark_driver_host == SERVICES["privacy"]["hostname"] == "privacy"
+    master = SERVICES["spark-master"]["command"]
+    assert loaded.spark_master == f"spark://{master[1]}:{master[3]}" == SERVICES["spark-worker"]["command"][-1]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_waits_for_exists_and_ends_or_stays(name: str) -> None:
+    ending = {"topics-init", "kibana-user"}
+    for needed, how in SERVICES[name].get("depends_on", {}).items():
+        assert how["condition"] == ("service_completed_successfully" if needed in ending else "service_healthy")
+        assert SERVICES[needed].get("restart") == ("on-failure" if needed in ending else "unless-stopped")
+
+
+def test_our_commands_exist() -> None:
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    used = {service["command"][0] for service in OURS.values() if "entrypoint" not in service}
+    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "simulate"}
+    assert used <= known
+    # Topics are made by the code that the tests and the launcher use, and by nothing else.
+    assert SERVICES["topics-init"]["command"] == ["topics"]
+    assert SERVICES["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+
+
+def test_one_replica_suffices_where_there_is_one_broker(tmp_path: Path) -> None:
+    assert settings_of("topics-init", tmp_path).kafka_replication == 1
+    replicas = {key: value for key, value in SERVICES["kafka"]["environment"].items() if "REPLICATION" in key or key.endswith("MIN_ISR")}
+    assert len(replicas) == 5
+    assert set(replicas.values()) == {"1"}
+
+
+def test_volumes_and_mounted_files_exist() -> None:
+    mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
+    named = {mount for mount in mounts if not mount.startswith(".")}
+    assert named == set(COMPOSE["volumes"])
+    for mount in mounts:
+        assert not mount.startswith(".") or (ROOT / mount).exists(), mount
+
+
+def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
+    copied = set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.M))
+    assert copied == {package.split(".")[0] for package in PROJECT["tool"]["setuptools"]["packages"]}
+    users = re.findall(r"^USER (.+)$", DOCKERFILE, re.M)
+    assert users == ["10001:10001"]
+    assert {service["user"] for service in OURS.values()} == set(users)
+    assert "uv sync --locked --no-dev --no-editable" in DOCKERFILE
+
+
+def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
+    copied = {word for line in re.findall(r"^COPY (?!--)(.+) \S+$", DOCKERFILE, re.M) for word in line.split()}
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert lines[1] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} == copied
+    assert not [name for name in ("secrets", ".git", ".veilocity", ".venv", "tests") for kept in copied if fnmatchcase(name, kept)]
+
+
+def test_the_connector_is_the_locked_one() -> None:
+    added = dict(re.findall(r"^ADD --checksum=sha256:(\w{64}) \\\n +https://repo1\.maven\.org/maven2/(\S+\.jar) /$", DOCKERFILE, re.M))
+    locked = {item.sha256: item.path for item in artifacts.read_lock(artifacts.SPARK_CONNECTOR)}
+    assert added == locked
+    files = SERVICES["privacy"]["environment"]["VEILOCITY_SPARK_JARS"].split(",")
+    assert files == [f"/opt/connector/{Path(path).name}" for path in added.values()]
+
+
+def test_the_tool_that_installs_is_the_one_that_locked() -> None:
+    version = re.search(r"^UV_VERSION=(\S+)$", (ROOT / "devstack/bootstrap.sh").read_text(encoding="utf-8"), re.M)
+    assert version
+    assert f"FROM ghcr.io/astral-sh/uv:{version[1]} AS uv" in DOCKERFILE
+
+
+def declared_metrics() -> set[str]:
+    """Return the names under which Prometheus finds what the rooms declare."""
+    suffixes = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
+    found = set()
+    for room in ("ingest", "rules", "privacy", "storage", "dashboard"):
+        for file in (ROOT / room).rglob("*.py"):
+            for kind, name in re.findall(r"\b(counter|gauge|histogram)\(\s*\"(\w+)\"", file.read_text(encoding="utf-8")):
+                found |= {f"veilocity_{name}{suffix}" for suffix in suffixes[kind]}
+    return found
+
+
+def test_grafana_asks_for_metrics_that_exist() -> None:
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/veilocity.json").read_text(encoding="utf-8"))
+    asked = {name for panel in dashboard["panels"] for target in panel["targets"] for name in re.findall(r"veilocity_\w+", target["expr"])}
+    assert len(asked) > 10
+    assert asked <= declared_metrics()
+    source = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text(encoding="utf-8"))["datasources"][0]
+    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {source["uid"]}
+    assert source["url"] == "http://prometheus:9090"
+    folder = yaml.safe_load((ROOT / "deploy/grafana/provisioning/dashboards/veilocity.yml").read_text(encoding="utf-8"))["providers"][0]
+    assert f"./deploy/grafana/dashboards:{folder['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
