@@ -74,6 +74,7 @@ def transaction(number: int, seq: int, minute_ms: int | None = None) -> MaskedTr
 
 
 def alert(number: int, seq: int, revision: int = 1, *, minute_ms: int | None = None) -> MaskedAlert:
+    later_ms = minute(seq) if minute_ms is None else minute_ms
     return MaskedAlert(
         id=token("alert", number),
         seq=seq,
@@ -83,8 +84,8 @@ def alert(number: int, seq: int, revision: int = 1, *, minute_ms: int | None = N
         severity=Severity.HIGH,
         state=AlertState.OPEN if revision == 1 else AlertState.AMENDED,
         subject=token("subject", number),
-        first=MaskedObservation(ObservationKind.FIX, START_MS - HOUR_MS, PLACE, 30.0),
-        second=MaskedObservation(ObservationKind.ATM, minute(seq) if minute_ms is None else minute_ms, FAR, 1000.0),
+        first=MaskedObservation(ObservationKind.FIX, later_ms - HOUR_MS, PLACE, 30.0),
+        second=MaskedObservation(ObservationKind.ATM, later_ms, FAR, 1000.0),
         distance_m=Interval(8.9e6, 9.0e6, 9.1e6),
         elapsed_s=3600.0,
         speed_kmh=Interval(8800.0, 9000.0, 9200.0) if number % 2 else None,

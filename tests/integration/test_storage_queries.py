@@ -37,30 +37,26 @@ def test_an_empty_store_is_read_as_empty(reader: Reader) -> None:
 
 
 def test_the_newest_alerts_come_first_however_far_apart_they_are(service_settings: Settings, reader: Reader) -> None:
-    # Minutes, hours, months and years before the latest event.
-    ages_h = (0, 1, 2, 70, 71, 5_000, 40_000)
-    alerts = tuple(alert(number, 0, minute_ms=START_MS - age_h * HOUR_MS) for number, age_h in enumerate(ages_h))
-    shuffled = tuple(sorted(alerts, key=lambda one: one.id))
-    # `first` of these alerts is an hour before START_MS, so it is the later end of all that are older.
-    newest_first = sorted(alerts, key=lambda one: -max(one.first.minute_ms, one.second.minute_ms))
+    # Hours, months and years before the latest event; 1 and 9 hours are where the first two ranges end.
+    ages_h = (0, 1, 2, 9, 70, 71, 5_000, 40_000)
+    newest_first = [alert(number, 0, minute_ms=START_MS - age_h * HOUR_MS) for number, age_h in enumerate(ages_h)]
+    shuffled = tuple(sorted(newest_first, key=lambda one: one.id))
     with writing(service_settings) as writer:
         writer.write(MaskedBatch(progress=Progress(id="privacy", seq=0, event_ms=START_MS), alerts=shuffled))
-    found = reader.alerts(100)
-    assert {one.id for one in found} == {one.id for one in alerts}
-    times = [max(one.first.minute_ms, one.second.minute_ms) for one in found]
-    assert times == sorted(times, reverse=True)
-    assert reader.alerts(1) == newest_first[:1]
-    assert len(reader.alerts(3)) == 3
-    assert reader.alerts(100, since_minute_ms=START_MS) == newest_first[:1]
+    assert reader.alerts(100) == newest_first
+    for limit in range(1, len(ages_h)):
+        assert reader.alerts(limit) == newest_first[:limit]
+    assert reader.alerts(100, since_minute_ms=START_MS - 70 * HOUR_MS) == newest_first[:5]
     assert reader.alerts(100, since_minute_ms=START_MS + 1) == []
 
 
 def test_the_newest_payments_are_those_of_the_newest_batches(service_settings: Settings, reader: Reader) -> None:
     with writing(service_settings) as writer:
-        for seq in (0, 1, 2, 40, 41):
+        # 32 is where the second range that is looked through ends.
+        for seq in (0, 1, 2, 32, 40, 41):
             writer.write(batch(seq, payments=4))
     assert [payment.seq for payment in reader.recent_transactions(6)] == [41] * 4 + [40] * 2
-    assert [payment.seq for payment in reader.recent_transactions(100)] == [41] * 4 + [40] * 4 + [2] * 4 + [1] * 4 + [0] * 4
+    assert [payment.seq for payment in reader.recent_transactions(100)] == [seq for seq in (41, 40, 32, 2, 1, 0) for _ in range(4)]
     assert {payment.seq for payment in reader.recent_transactions(100, up_to_seq=2)} == {0, 1, 2}
 
 

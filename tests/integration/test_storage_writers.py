@@ -162,7 +162,7 @@ def test_both_stores_refuse_a_field_that_nobody_declared(service_settings: Setti
 
 def test_a_document_that_one_store_refuses_costs_only_itself_and_is_accounted_for(service_settings: Settings) -> None:
     nowhere = msgspec.structs.replace(transaction(1, 0), place=Place("87283082affffff", 95.0, 0.0))
-    nameless = msgspec.structs.replace(transaction(2, 0), merchant=None)  # type: ignore[arg-type]  # what the validator is for
+    nameless = msgspec.structs.replace(transaction(2, 0), merchant=None)  # what the validator is for
     good = transaction(3, 0)
     offered = _alone(0, transactions=(nowhere, nameless, good))
     with writing(service_settings) as writer:
