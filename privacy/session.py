@@ -32,11 +32,10 @@ _EXCLUDED = (
     "com.github.luben:zstd-jni",
     "com.google.code.findbugs:jsr305",
 )
-# Digits, hexadecimal runs and e-mail addresses as in veilocity.logs: what Spark or Kafka's client quotes may come from a record.
-_LOG_PATTERN = (
-    "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z'}{UTC} %p %c{1} "
-    "%replace{%m %ex{6}}{\\\\d(?:[ -]?\\\\d){8,}|[0-9a-fA-F-]{16,}|\\\\S+@\\\\S+|-?\\\\d+\\\\.\\\\d{3,}}{[hidden]}%n"
-)
+# What Spark or the Kafka client quotes may come from a record: long hexadecimal runs, long numbers, addresses and coordinates are hidden, as in
+# veilocity.logs. Hexadecimal first: an alternative before it would take its leading digits and leave the rest.
+_LOG_SUSPECT = r"[0-9a-fA-F-]{16,}|\d(?:[ -]?\d){8,}|\S+@\S+|-?\d+\.\d{3,}"
+_LOG_PATTERN = "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z'}{UTC} %p %c{1} %replace{%m %ex{6}}{" + _LOG_SUSPECT.replace("\\", "\\\\") + "}{[hidden]}%n"
 _LOG_SETTINGS = f"""\
 status = warn
 appender.console.type = Console
