@@ -117,3 +117,16 @@ def test_every_cell_that_is_named_has_its_outline(written: list[list[Position | 
         named |= {end.place.cell for alert in delta.alerts for end in (alert.first, alert.second)}
         assert named <= set(delta.cells)
         assert all(len(outline) in (10, 12) for outline in delta.cells.values())
+
+
+@given(batches())
+def test_of_every_document_the_newest_version_is_held(written: list[list[Position | MaskedAlert | MaskedTransaction]]) -> None:
+    picture = Picture()
+    for seq, batch in enumerate(written):
+        apply(picture, seq, batch)
+    everything = [document for batch in written for document in batch]
+    for alert in picture.content().alerts:
+        assert alert.revision == max(item.revision for item in everything if isinstance(item, MaskedAlert) and item.id == alert.id)
+    for position in picture.content().positions:
+        versions = [(item.minute_ms, item.seq) for item in everything if isinstance(item, Position) and item.id == position.id]
+        assert (position.minute_ms, position.seq) == max(versions)
