@@ -21,6 +21,7 @@ __all__ = ["Player", "load_directory", "read_position"]
 _DIRECTORY_ENTRIES = 2000
 _GROUP_S = 0.02
 """The pause before more events are looked for: what falls due in it is sent together."""
+_LONGEST_GROUP_S = 0.1
 _MOST_PAYMENTS = 200
 _SAVE_EVERY_S = 2.0
 _STOP_S = 2.0
@@ -67,8 +68,12 @@ class Player:
         with Couriers(self._pusher) as couriers:
             payments: list[bytes] = []
             sent_ms = clock.start_ms
+            rested_s = time.monotonic()
             for event in events:
-                if event.due_ms > clock.simulated_ms(self._wall_ms()):
+                ahead = event.due_ms > clock.simulated_ms(self._wall_ms())
+                # A play that is behind never waits, but what it holds back must go all the same.
+                if ahead or len(payments) >= _MOST_PAYMENTS or time.monotonic() - rested_s > _LONGEST_GROUP_S:
+                    rested_s = time.monotonic()
                     self._hand_over_payments(couriers, payments)
                     self._keep(sent_ms, couriers.answers)
                     self._wait(clock, event.due_ms)
@@ -76,8 +81,6 @@ class Player:
                     couriers.hand_over("/v1/sensor-logger", event.body, self._stopped)
                 else:
                     payments.append(event.body)
-                    if len(payments) >= _MOST_PAYMENTS:
-                        self._hand_over_payments(couriers, payments)
                 if self._stopped.is_set():
                     break
                 sent_ms = event.due_ms

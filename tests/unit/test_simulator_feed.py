@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from ingest.push import Pusher
-from ingest.simulator import CityPlan, Payment, Push, directory, simulate, truth
+from ingest.simulator import CityPlan, Event, Payment, Push, directory, simulate, truth
 from ingest.simulator import feed as simulator_feed
 from ingest.simulator.clock import Clock, start_ms
 from ingest.simulator.player import Player, load_directory, read_position
@@ -225,6 +225,28 @@ def test_the_play_waits_for_what_is_not_due(gateway: Gateway) -> None:
         answers = Player(pusher, stopped, wall_ms=lambda: START_MS + 5).play(events, clock)
         watcher.join()
     assert answers.accepted == len(gateway.taken) == 2
+
+
+def test_a_play_that_is_behind_keeps_its_position_and_holds_no_payment_back(gateway: Gateway, tmp_path: Path) -> None:
+    """Every event is long due, and they never end: the payment must arrive and the position be kept in the middle of it."""
+    stopped = threading.Event()
+    position = tmp_path / "simulator.json"
+
+    def late_events() -> Iterator[Event]:
+        yield Payment(START_MS, b'{"id":"late"}')
+        for number in itertools.count():
+            yield Push(START_MS + number, 0, b"{}")
+
+    def stop_when_both_are_there() -> None:
+        _until(lambda: bool(gateway.bodies("/v1/transactions")) and position.exists())
+        stopped.set()
+
+    watcher = threading.Thread(target=stop_when_both_are_there)
+    watcher.start()
+    with Pusher(gateway.url) as pusher:
+        Player(pusher, stopped, position).play(late_events(), Clock(START_MS, START_MS, 1.0))
+    watcher.join()
+    assert gateway.bodies("/v1/transactions") == [b'[{"id":"late"}]']
 
 
 def _until(condition: Callable[[], bool]) -> None:
