@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from devstack import artifacts
+from privacy import session
 from veilocity import settings as kernel_settings
 from veilocity.cli import app, compose_secrets
 from veilocity.settings import PREFIX, SECRETS, Settings
@@ -29,8 +30,9 @@ DEFAULTS = kernel_settings.load({})
 
 
 def environment_of(name: str) -> dict[str, str]:
-    """Return what a service of ours finds in its environment, the image's own variable included."""
-    return {"VEILOCITY_STATE_DIR": "/var/lib/veilocity", **SERVICES[name].get("environment", {})}
+    """Return the settings that a service of ours finds in its environment, the image's own included."""
+    given = {variable: value for variable, value in SERVICES[name].get("environment", {}).items() if variable.startswith(PREFIX)}
+    return {"VEILOCITY_STATE_DIR": "/var/lib/veilocity", **given}
 
 
 def settings_of(name: str, folder: Path) -> Settings:
@@ -220,6 +222,13 @@ def test_the_connector_is_the_locked_one() -> None:
     assert added == locked
     files = SERVICES["privacy"]["environment"]["VEILOCITY_SPARK_JARS"].split(",")
     assert files == [f"/opt/connector/{Path(path).name}" for path in added.values()]
+
+
+@pytest.mark.parametrize("name", ["spark-master", "spark-worker"])
+def test_spark_logs_as_the_stage_does(name: str) -> None:
+    assert "./deploy/spark:/etc/spark:ro" in SERVICES[name]["volumes"]
+    assert SERVICES[name]["environment"] == {"SPARK_CONF_DIR": "/etc/spark"}
+    assert (ROOT / "deploy/spark/log4j2.properties").read_text(encoding="utf-8") == session._LOG_SETTINGS
 
 
 def test_the_tool_that_installs_is_the_one_that_locked() -> None:
