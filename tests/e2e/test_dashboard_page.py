@@ -287,3 +287,17 @@ def test_the_theme_is_switched_and_kept(open_page: OpenPage) -> None:
         assert watched.page.evaluate("document.documentElement.dataset.theme") == "light"
         watched.page.reload()
         assert watched.page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+def test_a_payment_that_arrives_after_its_frame_began_is_drawn(open_page: OpenPage) -> None:
+    """Under load a frame's time lies before the arrival; a ring of negative radius ended the drawing of that frame."""
+    with DashboardServer(World()) as server:
+        watched = open_page(server.url)
+        script = """async () => {
+            const { drawPayments } = await import(new URL("assets/painter.js", location.href));
+            const context = document.createElement("canvas").getContext("2d");
+            const camera = { size: [100, 100], point: () => [50, 50] };
+            drawPayments(context, camera, [{ lat: 0, lon: 0, flagged: false, since: 9000 }], 1000, { payment: "red" }, false);
+            return true;
+        }"""
+        assert watched.page.evaluate(script) is True
