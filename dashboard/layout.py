@@ -25,8 +25,9 @@ INDEX = """<!DOCTYPE html>
     <script src="assets/theme.js"></script>
     <link rel="stylesheet" href="assets/tokens.css">
     <link rel="stylesheet" href="assets/desk.css">
-    <link rel="stylesheet" href="assets/panels.css">
-    <link rel="preload" href="assets/geo/world_110m.json" as="fetch" crossorigin="anonymous">
+    <link rel="stylesheet" href="assets/map.css">
+    <link rel="stylesheet" href="assets/lists.css">
+    <link rel="stylesheet" href="assets/evidence.css">
     {%css%}
   </head>
   <body data-connection="connecting" data-content="loading">

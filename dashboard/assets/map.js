@@ -167,7 +167,7 @@ export class LiveMap extends EventTarget {
   #project(now) {
     const [width, height] = this.camera.size;
     for (const person of this.screen) {
-      const share = Math.min(1, (now - person.since) / GLIDE_MS);
+      const share = Math.min(1, Math.max(0, now - person.since) / GLIDE_MS);
       const eased = 1 - (1 - share) ** 3;
       const lat = person.fromLat + (person.lat - person.fromLat) * eased;
       const lon = person.fromLon + (person.lon - person.fromLon) * eased;

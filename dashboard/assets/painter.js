@@ -128,7 +128,7 @@ export function drawPayments(context, camera, payments, now, colours, still) {
   for (const { lat, lon, flagged, since } of payments) {
     const xy = camera.point(lat, lon);
     if (!inside(camera, xy)) continue;
-    const age = (now - since) / 1_000;
+    const age = Math.max(0, now - since) / 1_000; // a frame's time may lie before what arrived while it waited
     context.strokeStyle = flagged ? colours.high : colours.payment;
     context.lineWidth = 1.4;
     context.globalAlpha = Math.max(0, 1 - age / 6);
