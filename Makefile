@@ -38,7 +38,8 @@ bench: install ## measure algorithms against targets and peers
 	$(BIN)/python -m benchmarks.micro $(ARGS)
 
 bench-e2e: install ## measure the whole system: rate, delays, starts
-	$(BIN)/python -m benchmarks.e2e $(ARGS)
+	$(BIN)/python -m benchmarks.e2e
+	$(BIN)/python -m benchmarks.demo_start
 
 soak: install ## run the whole system for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)

@@ -1,6 +1,6 @@
 """How long a newcomer waits: `make demo` in a fresh clone with an empty home, until the first alert is on the map; then a second start.
 
-The second start runs without any download: the seconds are those of this machine alone. Run it with `make bench-demo`.
+The second start runs without any download: the seconds are those of this machine alone. Run it with `make bench-e2e`.
 """
 
 from __future__ import annotations

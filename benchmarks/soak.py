@@ -42,7 +42,7 @@ def main() -> int:
         for _ in track(range(int(options.minutes * 60 / _KILL_EVERY_S)), "killing a service every 30 s"):
             time.sleep(_KILL_EVERY_S)
             stack.kill(dice.choice(SERVICES))
-        stack.finish("simulate")
+        stack.end("simulate")
         found = _settled(stack)
         restarts = {name: stack.restarts(name) for name in SERVICES}
     for equation in found.conservation.equations:

@@ -153,6 +153,10 @@ class Stack:
         """End a process and all it started by SIGKILL. A service comes back by itself, a server by `restart`."""
         self._supervisor.kill(name)
 
+    def end(self, name: str) -> None:
+        """Ask one process to end and return when it has; the others go on."""
+        self._supervisor.stop([name])
+
     def restart(self, name: str) -> None:
         """Stop a process if it runs, start it, and return when it is ready.
 
