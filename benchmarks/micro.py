@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -67,7 +68,7 @@ def main() -> None:
     events = _day()
     fixes = [encode(event) for event in events if isinstance(event, Fix)]
     places = [(event.lat, event.lon) for event in events if isinstance(event, Fix)]
-    pairs = list(zip(places, places[1:], strict=False))
+    pairs = list(itertools.pairwise(places))
     tokeniser = Tokeniser(bytes(range(32)))
     names = [f"card-{number}" for number in range(100_000)]
 
