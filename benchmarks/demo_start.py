@@ -62,7 +62,7 @@ class Demo:
                 try:
                     if page.url == "about:blank":
                         page.goto(url)
-                    if page.locator("[data-alert-id]").count():
+                    if page.locator("[data-alert-id][data-state]").count():
                         elapsed = time.monotonic() - self.began
                         browser.close()
                         return elapsed

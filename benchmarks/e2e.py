@@ -39,7 +39,7 @@ SUSTAINED_DRAIN_S = 5.0
 _RULE = "impossible-travel"
 _WATCH = """() => {
   window.seenAlerts = {};
-  const note = () => document.querySelectorAll('[data-alert-id]').forEach(row => {
+  const note = () => document.querySelectorAll('[data-alert-id][data-state]').forEach(row => {
     window.seenAlerts[row.dataset.alertId] ??= Date.now();
   });
   new MutationObserver(note).observe(document.body, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-alert-id']});
