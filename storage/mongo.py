@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import MongoClient, ReplaceOne
+from pymongo import MongoClient, ReplaceOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
@@ -45,6 +45,8 @@ from veilocity.settings import Settings
 __all__ = ["MONGODB", "MongoStore", "connect", "translated"]
 
 MONGODB = "mongodb"
+_TRANSACTION_DOCUMENTS = 1_000
+"""MongoDB's own advice for one transaction."""
 _SELECTION_MS = 2_000
 _CONNECT_MS = 2_000
 
@@ -95,13 +97,17 @@ def translated() -> Iterator[None]:
     except BulkWriteError:
         raise
     except OperationFailure as cause:
-        if cause.code in _PASSING or cause.has_error_label("RetryableWriteError"):
+        if _may_pass(cause):
             raise StoreUnavailableError(f"MongoDB cannot serve now (code {cause.code})") from cause
         if cause.code in _ACCESS:
             raise SettingsError("MongoDB refuses the user: check user, password and rights in VEILOCITY_MONGODB_URI") from cause
         raise StateError(f"MongoDB refuses a command (code {cause.code}): does its version know what docs/stores.md asks for?") from cause
     except PyMongoError as cause:
         raise StateError(f"MongoDB's client failed ({type(cause).__name__}): see docs/stores.md") from cause
+
+
+def _may_pass(cause: OperationFailure) -> bool:
+    return cause.code in _PASSING or any(map(cause.has_error_label, ("RetryableWriteError", "TransientTransactionError")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,7 @@ class MongoStore:
     def __init__(self, settings: Settings, *, socket_timeout_ms: int = 20_000) -> None:
         self._client = connect(settings, socket_timeout_ms=socket_timeout_ms)
         self._database: Database[Document] = self._client[settings.mongodb_database]
+        self._transactions: bool | None = None
 
     def write(self, batch: MaskedBatch) -> list[Refusal]:
         """Write everything but the progress; return what was refused for good.
@@ -130,7 +137,7 @@ class MongoStore:
         refused += self._insert(RELEASES, [to_document(RELEASES, record) for record in batch.releases]).refused
         refused += self._insert(GROUPS, [to_document(GROUPS, record) for record in batch.groups]).refused
         refused += self._write_alerts([to_document(ALERTS, alert) for alert in batch.alerts])
-        refused += self._replace_older(POSITIONS, [to_document(POSITIONS, position) for position in batch.positions], "version")
+        refused += self._write_positions([to_document(POSITIONS, position) for position in batch.positions])
         if batch.sample is not None:
             refused += self._replace_older(SAMPLES, [to_document(SAMPLES, batch.sample)], "seq")
         return refused
@@ -178,6 +185,37 @@ class MongoStore:
         ]
         return list(self._attempt(kind, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
 
+    def _write_positions(self, documents: list[Document]) -> list[Refusal]:
+        refused: list[Refusal] = []
+        for start in range(0, len(documents), _TRANSACTION_DOCUMENTS):
+            refused += self._write_some_positions(documents[start : start + _TRANSACTION_DOCUMENTS])
+        return refused
+
+    def _write_some_positions(self, documents: list[Document]) -> list[Refusal]:
+        """Put each place over an older one or none, in one transaction where the server has them: one flush to disk instead of hundreds.
+
+        The comparison is part of the update and not of the filter, because an upsert that finds its id taken would end the transaction.
+        """
+        collection = self._database[POSITIONS.name]
+        operations = [UpdateOne({"_id": document["_id"]}, [_unless_newer(document, "version")], upsert=True) for document in documents]
+        if self._has_transactions():
+            try:
+                with translated(), self._client.start_session() as session, session.start_transaction():
+                    collection.bulk_write(operations, ordered=False, session=session)
+                return []
+            except BulkWriteError:
+                # One refused document has undone the others: now each for itself.
+                pass
+        return list(self._attempt(POSITIONS, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
+
+    def _has_transactions(self) -> bool:
+        if self._transactions is None:
+            with translated():
+                hello = self._client.admin.command("hello")
+            # A single server that is no replica set, as the official image starts by default, has none.
+            self._transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
+        return self._transactions
+
     @staticmethod
     def _attempt(kind: Kind[Any], documents: Sequence[Document], write: Callable[[], object]) -> _Outcome:
         try:
@@ -197,6 +235,12 @@ class MongoStore:
     def close(self) -> None:
         """Let the connections go."""
         self._client.close()
+
+
+def _unless_newer(document: Document, version: str) -> Document:
+    """Return the update that puts `document` in place of an older one or of none (a missing version is lower than any number)."""
+    is_older = {"$lt": [f"${version}", document[version]]}
+    return {"$replaceWith": {"$cond": [is_older, {"$literal": document}, "$$ROOT"]}}
 
 
 def _sort_out(kind: Kind[Any], documents: Sequence[Document], error: BulkWriteError) -> _Outcome:

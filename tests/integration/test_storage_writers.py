@@ -82,7 +82,8 @@ def test_the_highest_revision_of_an_alert_holds_in_whatever_order_they_come(serv
     assert newest == alert(99, 9, 3)
 
 
-def test_a_position_is_replaced_by_a_later_minute_or_a_later_batch_only(service_settings: Settings) -> None:
+@pytest.mark.parametrize("transactions", [True, False], ids=["in a transaction", "one by one"])
+def test_a_position_is_replaced_by_a_later_minute_or_a_later_batch_only(service_settings: Settings, transactions: bool) -> None:
     moves = (
         position(0, 5, minute(10)),
         position(0, 6, minute(9), FAR),  # an old minute that comes late
@@ -90,6 +91,7 @@ def test_a_position_is_replaced_by_a_later_minute_or_a_later_batch_only(service_
         position(0, 5, minute(10), FAR),  # the same batch again
     )
     with writing(service_settings) as writer:
+        writer._mongo._transactions = transactions and writer._mongo._has_transactions()
         for seq, move in enumerate(moves):
             writer.write(_alone(seq, positions=(move,)))
         assert _position(service_settings) == moves[0]
@@ -99,6 +101,16 @@ def test_a_position_is_replaced_by_a_later_minute_or_a_later_batch_only(service_
         later_minute = position(0, 8, minute(11))
         writer.write(_alone(8, positions=(later_minute,)))
         assert _position(service_settings) == later_minute
+
+
+@pytest.mark.parametrize("transactions", [True, False], ids=["in a transaction", "one by one"])
+def test_a_refused_position_costs_only_itself(service_settings: Settings, transactions: bool) -> None:
+    nowhere = msgspec.structs.replace(position(1, 0), place=None)  # what the validator is for
+    with writing(service_settings) as writer:
+        writer._mongo._transactions = transactions and writer._mongo._has_transactions()
+        refused = writer._mongo.write(_alone(0, positions=(position(0, 0), nowhere, position(2, 0))))
+    assert [(refusal.kind, refusal.id) for refusal in refused] == [("positions", nowhere.id)]
+    assert set(mongodb_dump(service_settings)["positions"]) == {position(0, 0).id, position(2, 0).id}
 
 
 def _position(settings: Settings) -> object:
