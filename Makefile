@@ -28,7 +28,7 @@ check: install ## lint, format, types, import arrows, lock file
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	.veilocity/uv/bin/uv lock --check --quiet --system-certs --no-python-downloads
+	@./devstack/bootstrap.sh lock
 
 format: install ## put the code in its format
 	$(BIN)/ruff check --fix --select I .

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prepares a checkout: `bootstrap.sh run` installs what a run needs, `bootstrap.sh dev` what tests and checks need as well,
-# `bootstrap.sh browser` a Chromium for the browser tests. What is there already costs no request.
+# `bootstrap.sh browser` a Chromium for the browser tests; `bootstrap.sh lock` holds uv.lock to pyproject.toml. What is there already costs no request.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -67,6 +67,12 @@ install() {
   echo "$stamp" >"$environment/installed-$group"
 }
 
+check_lock() {
+  install_uv
+  "$tools/bin/uv" lock --check --quiet --system-certs --no-python-downloads --python "$environment/bin/python" ||
+    fail "uv.lock does not fit pyproject.toml: run \`$tools/bin/uv lock\` and commit both"
+}
+
 install_browser() {
   for program in chromium chromium-browser google-chrome google-chrome-stable chrome; do
     ! command -v "$program" >/dev/null || return 0
@@ -89,5 +95,6 @@ install_browser() {
 case "${1:-}" in
   run | dev) install "$1" ;;
   browser) install_browser ;;
-  *) fail "usage: bootstrap.sh run|dev|browser" ;;
+  lock) check_lock ;;
+  *) fail "usage: bootstrap.sh run|dev|browser|lock" ;;
 esac

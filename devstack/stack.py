@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -280,9 +281,13 @@ class Stack:
         """Start each as soon as it is installed, so that the first servers come up while the others are still downloaded."""
         installer = Installer(self.settings, self._reporter, self._cancellation)
         numbers = self._choose_server_ports()
-        for name in self._servers:
-            self._cancellation.check()
-            self._launch(name, _MAKERS[name](self.settings, self.folders, numbers, self._base, installer))
+        with ThreadPoolExecutor(1, thread_name_prefix="install") as pool:
+            if "mongodb" in self._servers:
+                # Ahead, because it takes a minute and loads nothing that the others wait for. Should it fail, it does so again below.
+                pool.submit(installer.mongodb)
+            for name in self._servers:
+                self._cancellation.check()
+                self._launch(name, _MAKERS[name](self.settings, self.folders, numbers, self._base, installer))
         if "privacy" in self._services and not self.settings.spark_jars:
             self.settings = changed(self.settings, spark_jars=",".join(str(jar) for jar in installer.spark()))
         self._choose_service_ports()

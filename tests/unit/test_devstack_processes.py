@@ -232,13 +232,16 @@ def test_a_process_with_the_mark_is_ended_without_a_record(folders: Folders) -> 
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as ours,
         subprocess.Popen(command, env=other, stdout=subprocess.PIPE) as theirs,
     ):
-        for process in (ours, theirs):
-            assert process.stdout is not None
-            process.stdout.readline()
-        sessions.end_leftovers(folders.run, folders.state)
-        assert ours.wait(10) == -signal.SIGKILL
-        assert theirs.poll() is None
-        theirs.kill()
+        try:
+            for process in (ours, theirs):
+                assert process.stdout is not None
+                process.stdout.readline()
+            sessions.end_leftovers(folders.run, folders.state)
+            assert ours.wait(10) == -signal.SIGKILL
+            assert theirs.poll() is None
+        finally:
+            ours.kill()
+            theirs.kill()
 
 
 def test_a_lock_has_one_holder_and_dies_with_it(tmp_path: Path) -> None:
