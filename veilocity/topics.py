@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["ALERTS", "DECISIONS", "DIRECTORY", "FIXES", "REJECTS", "RULES_PROGRESS", "RULES_STATE", "TOPICS", "TRANSACTIONS", "Topic"]
+__all__ = [
+    "ALERTS",
+    "DECISIONS",
+    "DIRECTORY",
+    "FIXES",
+    "REJECTS",
+    "RULES_PROGRESS",
+    "RULES_STATE",
+    "TOPICS",
+    "TRANSACTIONS",
+    "Topic",
+    "markdown",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +48,13 @@ RULES_PROGRESS = Topic(
 )
 
 TOPICS = (FIXES, TRANSACTIONS, REJECTS, DIRECTORY, DECISIONS, ALERTS, RULES_STATE, RULES_PROGRESS)
+
+
+def markdown() -> str:
+    """Return the table of all topics for docs/topics.md."""
+    lines = ["| topic | what | kept | settings |", "|---|---|---|---|"]
+    for topic in TOPICS:
+        kept = "the newest record of each key" if topic.compacted else "as long as the broker's retention says"
+        settings = ", ".join(f"`{name}={value}`" for name, value in topic.configuration().items())
+        lines.append(f"| `{topic.name}` | {topic.help} | {kept} | {settings} |")
+    return "\n".join(lines) + "\n"
