@@ -32,8 +32,8 @@ _EXCLUDED = (
     "com.github.luben:zstd-jni",
     "com.google.code.findbugs:jsr305",
 )
-# What Spark or the Kafka client quotes may come from a record: long hexadecimal runs, long numbers, addresses and coordinates are hidden, as in
-# veilocity.logs. Hexadecimal first: an alternative before it would take its leading digits and leave the rest.
+# What Spark or the Kafka client quotes may come from a record: long hexadecimal runs, long numbers, addresses and coordinates are hidden.
+# Hexadecimal first: an alternative before it would take its leading digits and leave the rest.
 _LOG_SUSPECT = r"[0-9a-fA-F-]{16,}|\d(?:[ -]?\d){8,}|\S+@\S+|-?\d+\.\d{3,}"
 _LOG_PATTERN = "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z'}{UTC} %p %c{1} %replace{%m %ex{6}}{" + _LOG_SUSPECT.replace("\\", "\\\\") + "}{[hidden]}%n"
 _LOG_SETTINGS = f"""\
@@ -58,6 +58,11 @@ logger.resolve.name = org.apache.spark.sql.execution.streaming.ResolveWriteToStr
 logger.resolve.level = error
 """
 
+_LOCAL_CHECKPOINT = {
+    # Measured on a busy machine: 60 ms a commit instead of 460 with the default. Both rename, and a rename on a local disk is atomic.
+    "spark.sql.streaming.checkpointFileManagerClass": "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager",
+}
+
 
 def start_session(settings: Settings) -> SparkSession:
     """Start the session; its scratch folder is emptied first, because a killed session leaves files behind.
@@ -66,7 +71,8 @@ def start_session(settings: Settings) -> SparkSession:
     """
     scratch = settings.privacy_dir.resolve() / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True, mode=0o700)
+    # A killed session's Java process may still be ending, and put a file back.
+    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     log_settings = scratch / "log4j2.properties"
     log_settings.write_text(_LOG_SETTINGS, encoding="utf-8")
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -109,6 +115,7 @@ def _configuration(settings: Settings, scratch: Path, log_settings: Path) -> dic
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "200000",
         "spark.sql.streaming.minBatchesToRetain": "20",
+        **(_LOCAL_CHECKPOINT if local else {}),
         "spark.sql.streaming.pollingDelay": "50ms",
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
         "spark.sql.streaming.metricsEnabled": "false",
