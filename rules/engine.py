@@ -93,8 +93,9 @@ def _evaluate_fix(state: SubjectState, fix: Fix, parameters: EngineParameters, s
     placement = add_fix(state, fix_entry(fix, device_index(state, fix.device), parameters.rule), parameters)
     if placement.place is None:
         return Outcome(placement.counted)
-    # Two fixes that became neighbours are judged only by the full judgement.
-    arrival = _Arrival(fix.subject, fix.received_ms, horizon, parameters, shortcut and not placement.moved)
+    # What a replaced fix leaves behind is not between the neighbours of the one that came.
+    local = shortcut and not placement.moved and not (placement.replaced and has_live_alerts(state))
+    arrival = _Arrival(fix.subject, fix.received_ms, horizon, parameters, local)
     return Outcome(placement.counted, alerts=_judge(state, placement.place, arrival).alerts, placed=True)
 
 
@@ -143,11 +144,10 @@ def _judge(state: SubjectState, index: int, arrival: _Arrival) -> _Judgement:
     if entry.kind == DOUBTFUL_FIX:
         return _Judgement()
     before, after = neighbours(state.history, index)
-    local = arrival.shortcut and not has_live_alerts(state)
     alerts: list[Alert] = []
     contradictions: list[tuple[Rule, Contradiction]] = []
     for rule in RULES:
-        if local and rule.quiet(before, entry, after, arrival.parameters):
+        if arrival.shortcut and rule.is_unaffected(before, entry, after, arrival.parameters):
             continue
         found = _contradictions(state, rule, arrival)
         alerts += revise(state, found, Cause(arrival.subject, arrival.received_ms, rule, arrival.parameters))

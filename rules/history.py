@@ -39,8 +39,10 @@ class Placement(NamedTuple):
     """The counter of `RulesProgress` it belongs to. A fix that takes a slot from another counts as thinned for the one it replaces."""
     place: int | None = None
     """Where it stands in the history now; None when it was not taken."""
+    replaced: bool = False
+    """It took the place of another."""
     moved: bool = False
-    """It replaced a fix that stood elsewhere in the order, so two others have become neighbours."""
+    """That one stood elsewhere in the order, so two others have become neighbours."""
 
 
 def horizon_ns(state: SubjectState, event_ns: int, parameters: EngineParameters) -> int:
@@ -73,7 +75,7 @@ def add_fix(state: SubjectState, entry: Entry, parameters: EngineParameters) -> 
         return Placement("fixes_thinned")
     del state.history[holder]
     index = _insert(state, entry)
-    return Placement("fixes_thinned", index, moved=index != holder)
+    return Placement("fixes_thinned", index, replaced=True, moved=index != holder)
 
 
 def _insert(state: SubjectState, entry: Entry) -> int:

@@ -15,7 +15,7 @@ from veilocity.topics import Topic
 
 __all__ = ["Merge"]
 
-PATIENCE_S = 0.25
+PATIENCE_S = 2.0
 """A topic that ends in marks of transactions looks as if it held more for ever."""
 MAX_WAITING = 20_000
 

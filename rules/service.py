@@ -162,7 +162,7 @@ class Service:
             return
         # A client that went fatal would stay silent for ever.
         if error.fatal() or not error.retriable():
-            raise translate(error)
+            raise KafkaException(error)
         _log.warning("Kafka reports a passing error", error=error.name())
 
     def _is_due(self, owned: _Owned) -> bool:

@@ -12,16 +12,20 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from veilocity.errors import BrokerUnavailableError, FencedError, VeilocityError
 from veilocity.kafka import producer_config
+from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.topics import Topic
 
 __all__ = ["KafkaOutbox", "group_name", "translate"]
 
+_log = get_logger(__name__)
+
 _TIMEOUT_S = 25.0
 """Longest wait for Kafka in one call; the watchdog ends the process soon after."""
+_FATAL = KafkaError._FATAL  # noqa: SLF001  # the client's name for its own error codes
 _FENCED = frozenset(
     (
-        KafkaError._FENCED,  # noqa: SLF001  # the client's name for its own error codes
+        KafkaError._FENCED,  # noqa: SLF001  # as above
         KafkaError.FENCED_INSTANCE_ID,
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.PRODUCER_FENCED,
@@ -36,7 +40,8 @@ def group_name(settings: Settings) -> str:
 
 def translate(error: KafkaError) -> VeilocityError:
     """Return the error to end the process with: recovery starts from what is committed."""
-    if error.code() in _FENCED:
+    # Of a consumer the code says only that it is fatal, and the text why.
+    if error.code() in _FENCED or (error.code() == _FATAL and "fenced" in error.str()):
         return FencedError("another rules instance took over: give every running instance its own VEILOCITY_RULES_INSTANCE")
     return BrokerUnavailableError(
         f"Kafka refused to go on ({error.name()}): see that it runs and start the rules service again, it recovers"
@@ -107,8 +112,11 @@ class KafkaOutbox:
             self._open = False
 
     def close(self) -> None:
-        """Let go of the producer."""
-        self._producer.close()
+        """Let go of the producer; one that was fenced complains and is gone all the same."""
+        try:
+            self._producer.close()
+        except KafkaException as cause:
+            _log.warning("A producer did not close cleanly", error=cause.args[0].name(), partition=self._number)
 
     @staticmethod
     def _call(step: Callable[[float], None]) -> None:

@@ -73,11 +73,15 @@ class ImpossibleTravel:
     id = "impossible-travel"
     version = "1"
 
-    def quiet(self, before: Entry | None, entry: Entry, after: Entry | None, parameters: EngineParameters) -> bool:
-        """Say whether both neighbours can be reached."""
+    def is_unaffected(self, before: Entry | None, entry: Entry, after: Entry | None, parameters: EngineParameters) -> bool:
+        """Say whether `entry` contradicts neither neighbour, and they did not contradict each other.
+
+        Anchors are chained only through contradictions that follow each other, so then no chain is touched either.
+        """
         near = _near_e7(parameters)
-        return (before is None or not _contradict(before, entry, near, parameters.rule)) and (
-            after is None or not _contradict(entry, after, near, parameters.rule)
+        pairs = ((before, entry), (entry, after), (before, after))
+        return not any(
+            first is not None and second is not None and _contradict(first, second, near, parameters.rule) for first, second in pairs
         )
 
     def contradictions(self, history: Sequence[Entry], carried: int, parameters: EngineParameters) -> list[Contradiction]:

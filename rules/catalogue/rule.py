@@ -34,8 +34,11 @@ class Rule(Protocol):
     def version(self) -> str:
         """Raised whenever the same input would be judged differently."""
 
-    def quiet(self, before: Entry | None, entry: Entry, after: Entry | None, parameters: EngineParameters) -> bool:
-        """Say whether a history without contradictions has none after `entry` was put between its neighbours."""
+    def is_unaffected(self, before: Entry | None, entry: Entry, after: Entry | None, parameters: EngineParameters) -> bool:
+        """Say whether putting `entry` between its two neighbours leaves all contradictions as they were.
+
+        A rule that cannot tell from these three says no; then the whole history is judged again.
+        """
 
     def contradictions(self, history: Sequence[Entry], carried: int, parameters: EngineParameters) -> list[Contradiction]:
         """Return every contradiction of the history, in order.

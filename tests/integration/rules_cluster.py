@@ -7,22 +7,44 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition, murmur2
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from devstack.ports import free_port
 from rules.recovery import read_to_end
 from veilocity.contracts import Alert, Decision, Fix, RulesProgress, Transaction, decode, encode
-from veilocity.kafka import consumer_config, producer_config, topic_name
-from veilocity.settings import Settings
-from veilocity.topics import ALERTS, DECISIONS, FIXES, RULES_PROGRESS, TRANSACTIONS, Topic
+from veilocity.kafka import client_config, consumer_config, ensure_topics, producer_config, topic_name, wait_for_topics
+from veilocity.settings import Settings, load
+from veilocity.topics import ALERTS, DECISIONS, FIXES, RULES_PROGRESS, TOPICS, TRANSACTIONS, Topic
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def own_topics(kafka_server: str, folder: Path) -> Iterator[Settings]:
+    """Settings with topics of their own; only Kafka is needed."""
+    settings = load(
+        {},
+        state_dir=folder,
+        kafka_bootstrap=kafka_server,
+        kafka_topic_prefix=f"t{uuid.uuid4().hex[:10]}.",
+        rules_group="rules",
+        rules_metrics_port=free_port([]),
+    )
+    ensure_topics(settings)
+    wait_for_topics(settings)
+    yield settings
+    admin = AdminClient(client_config(settings))
+    for dropped in admin.delete_topics([topic_name(settings, topic) for topic in TOPICS]).values():
+        dropped.result()
 
 
 def write(settings: Settings, events: Iterable[Fix | Transaction], *, at_their_time: bool = False) -> None:
@@ -45,10 +67,6 @@ def write(settings: Settings, events: Iterable[Fix | Transaction], *, at_their_t
                 producer.poll(0.1)
     assert producer.flush(30) == 0
     producer.close()
-
-
-def partition_of(settings: Settings, subject: str) -> int:
-    return murmur2(subject.encode(), settings.kafka_partitions)
 
 
 def messages(settings: Settings, topic: Topic) -> list[Message]:
@@ -142,6 +160,3 @@ def committed_offsets(settings: Settings) -> dict[tuple[str, int], int]:
     found = {(at.topic, at.partition): at.offset for at in consumer.committed(wanted, timeout=10)}
     consumer.close()
     return found
-
-
-__all__ = ["KafkaError", "Process", "alerts", "committed_offsets", "decisions", "events_read", "messages", "progress", "running", "until"]

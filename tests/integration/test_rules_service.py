@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,38 +10,22 @@ from pathlib import Path
 import httpx
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
-from devstack.ports import free_port
-from tests.integration.rules_cluster import alerts, decisions, events_read, messages, progress, running, until, write
+from tests.integration.rules_cluster import alerts, decisions, events_read, messages, own_topics, progress, running, until, write
 from tests.unit.rules_world import LAGOS, LONDON, PARIS, Event, Tally, fix, parameters, payment, play
 from veilocity.contracts import Alert, AlertState, Reject, Transaction, Verdict, decode
 from veilocity.errors import RejectReason
-from veilocity.kafka import client_config, ensure_topics, producer_config, topic_name, wait_for_topics
-from veilocity.settings import Settings, load
-from veilocity.topics import FIXES, REJECTS, TOPICS, TRANSACTIONS
+from veilocity.kafka import producer_config, topic_name
+from veilocity.settings import Settings
+from veilocity.topics import FIXES, REJECTS, TRANSACTIONS
 
 pytestmark = pytest.mark.services
 
 
 @pytest.fixture
 def cluster(kafka_server: str, tmp_path: Path) -> Iterator[Settings]:
-    """Settings with topics of their own; only Kafka is needed here."""
-    mark = f"t{uuid.uuid4().hex[:10]}"
-    settings = load(
-        {},
-        state_dir=tmp_path,
-        kafka_bootstrap=kafka_server,
-        kafka_topic_prefix=f"{mark}.",
-        rules_group="rules",
-        rules_metrics_port=free_port([]),
-    )
-    ensure_topics(settings)
-    wait_for_topics(settings)
-    yield settings
-    admin = AdminClient(client_config(settings))
-    for dropped in admin.delete_topics([topic_name(settings, topic) for topic in TOPICS]).values():
-        dropped.result()
+    with own_topics(kafka_server, tmp_path) as settings:
+        yield settings
 
 
 def _city(people: int, steps: int, seed: int) -> list[Event]:

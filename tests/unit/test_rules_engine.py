@@ -286,3 +286,9 @@ def _read(path: Path) -> list[Fix]:
                     fix(at_s, (float(row["latitude"]), float(row["longitude"])), accuracy_m=accuracy_m if accuracy_m > 0 else None)
                 )
     return fixes
+
+
+def test_a_better_fix_behind_a_payment_uncovers_what_the_replaced_one_stood_between() -> None:
+    events: list[Event] = [fix(-20), fix(0, accuracy_m=400_000), payment(5, PARIS, id="t1")]
+    assert not play(events).revisions
+    assert only_alert(play([*events, fix(8, PARIS, accuracy_m=10)])).anchor == "t1"

@@ -78,4 +78,7 @@ def test_the_watchdog_bites_when_a_step_hangs_and_only_then() -> None:
 def test_a_fenced_producer_is_told_apart_from_a_broker_that_fails() -> None:
     for code in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.FENCED_INSTANCE_ID):
         assert isinstance(translate(KafkaError(code)), FencedError)
+    text = "Fatal error: Broker: Static consumer fenced by other consumer with same group.instance.id"
+    assert isinstance(translate(KafkaError(KafkaError._FATAL, text)), FencedError)
+    assert isinstance(translate(KafkaError(KafkaError._FATAL, "Fatal error: other")), BrokerUnavailableError)
     assert isinstance(translate(KafkaError(KafkaError.INVALID_TXN_STATE)), BrokerUnavailableError)
