@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
 from tests.unit.test_doctor_conservation import WHOLE
-from veilocity.cli import doctor
+from veilocity.cli import doctor, figures
 from veilocity.cli.conservation import Figures
 from veilocity.cli.health import Health, ask_all
-from veilocity.errors import SettingsError
+from veilocity.errors import ServiceUnavailableError, SettingsError
 from veilocity.settings import Settings, load
 
 ALL_ANSWER = tuple(
@@ -37,14 +38,14 @@ def settings(tmp_path: Path) -> Settings:
 def test_the_exit_code_says_the_worst(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     silent = (*ALL_ANSWER[:-1], Health("dashboard", False, "does not answer"))
     in_flight = msgspec.structs.replace(WHOLE, spark_read=None, acknowledged=0)
-    for services, figures, code in (
+    for services, seen, code in (
         (ALL_ANSWER, WHOLE, 0),
         (ALL_ANSWER, in_flight, 0),
         (silent, WHOLE, 1),
         (silent, LOST, 2),
         (ALL_ANSWER, LOST, 2),
     ):
-        _stub(monkeypatch, services, figures)
+        _stub(monkeypatch, services, seen)
         assert doctor.run(settings, as_json=True) == code
 
 
@@ -125,3 +126,26 @@ def test_silence_is_told_with_what_to_do_and_without_a_password(settings: Settin
     assert not any(health.answers for health in told)
     assert all("127.0.0.1:9" in health.sentence or "VEILOCITY_RULES_METRICS_PORT" in health.sentence for health in told)
     assert "geheim" not in str(told)
+
+
+def test_only_acknowledged_events_of_the_gateway_s_metrics_are_counted(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    told = """# TYPE veilocity_ingest_items_total counter
+veilocity_ingest_items_total{kind="sensor-logger",outcome="accepted"} 120.0
+veilocity_ingest_items_total{kind="sensor-logger",outcome="ignored"} 9.0
+veilocity_ingest_items_total{kind="transactions",outcome="accepted"} 30.0
+veilocity_ingest_items_total{kind="transactions",outcome="rejected"} 4.0
+veilocity_ingest_items_total{kind="directory",outcome="accepted"} 7.0
+veilocity_ingest_items_created{kind="directory",outcome="accepted"} 1.7e+09
+"""
+
+    def answer(url: str, **_options: object) -> httpx.Response:
+        assert url == "http://127.0.0.1:8088/metrics"
+        return httpx.Response(200, text=told, request=httpx.Request("GET", url))
+
+    monkeypatch.setattr("veilocity.cli.figures.httpx.get", answer)
+    assert figures.acknowledged(settings) == 150
+
+
+def test_a_gateway_that_does_not_tell_its_metrics_is_no_violation(settings: Settings) -> None:
+    with pytest.raises(ServiceUnavailableError, match="gateway"):
+        figures.acknowledged(settings.model_copy(update={"ingest_port": 9}))

@@ -22,7 +22,7 @@ from veilocity.kafka import consumer_config, end_offsets, topic_name
 from veilocity.settings import Settings
 from veilocity.topics import ALERTS, DECISIONS, FIXES, RULES_PROGRESS, TRANSACTIONS, Topic
 
-__all__ = ["read_figures", "spark_positions"]
+__all__ = ["acknowledged", "read_figures", "spark_positions"]
 
 _TIMEOUT_S = 5.0
 _TAIL_OFFSETS = 64
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 def read_figures(settings: Settings) -> Figures:
     """Return what can be read; a figure whose service does not answer is None."""
     return Figures(
-        acknowledged=_or_none(lambda: _acknowledged(settings)),
+        acknowledged=_or_none(lambda: acknowledged(settings)),
         spark_read=spark_positions(settings.privacy_dir / "checkpoint", settings.kafka_topic_prefix),
         census=_or_none(lambda: take_census(settings)),
         rules=_or_none(lambda: _rules(settings)),
@@ -49,8 +49,12 @@ def _or_none(read: Callable[[], _T]) -> _T | None:
         return None
 
 
-def _acknowledged(settings: Settings) -> int:
-    """Return the number of fixes and payments that the gateway acknowledged since it started."""
+def acknowledged(settings: Settings) -> int:
+    """Return the number of fixes and payments that the gateway acknowledged since it started.
+
+    Raises:
+        ServiceUnavailableError: the gateway does not answer.
+    """
     try:
         answer = httpx.get(f"{address('ingest', settings)}/metrics", timeout=_TIMEOUT_S, trust_env=False).raise_for_status()
     except httpx.HTTPError as cause:
