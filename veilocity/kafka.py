@@ -18,6 +18,15 @@ from veilocity.topics import TOPICS, Topic
 
 __all__ = ["client_config", "consumer_config", "end_offsets", "ensure_topics", "producer_config", "topic_name", "wait_for_topics"]
 
+_PASSING = frozenset(
+    (
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.KAFKA_STORAGE_ERROR,
+    )
+)
+"""What a broker says while it takes over a new partition, or one of a broker that died: asked again, it answers."""
+
 
 def topic_name(settings: Settings, topic: Topic) -> str:
     """Return the topic's name on this cluster."""
@@ -124,15 +133,27 @@ def wait_for_topics(settings: Settings, timeout_s: float = 60.0) -> None:
 def end_offsets(settings: Settings, topic: Topic, timeout_s: float = 5.0) -> dict[int, int]:
     """Return the number of records ever written to each partition (markers of transactions included).
 
+    A topic that is not there has no partitions.
+
     Raises:
         BrokerUnavailableError: Kafka did not answer in `timeout_s`.
     """
     consumer = Consumer(consumer_config(settings, f"{settings.kafka_topic_prefix}veilocity-offsets"))
+    deadline = time.monotonic() + timeout_s
     try:
-        name = topic_name(settings, topic)
-        partitions = consumer.list_topics(name, timeout=timeout_s).topics[name].partitions
-        return {p: consumer.get_watermark_offsets(TopicPartition(name, p), timeout=timeout_s)[1] for p in sorted(partitions)}
-    except KafkaException as cause:
-        raise BrokerUnavailableError(f"Kafka at {settings.kafka_bootstrap} does not answer: is it running?") from cause
+        while True:
+            try:
+                return _end_offsets(consumer, topic_name(settings, topic), timeout_s)
+            except KafkaException as cause:
+                if time.monotonic() > deadline or cause.args[0].code() not in _PASSING:
+                    raise BrokerUnavailableError(f"Kafka at {settings.kafka_bootstrap} does not answer: is it running?") from cause
+            time.sleep(0.05)
     finally:
         consumer.close()
+
+
+def _end_offsets(consumer: Consumer, name: str, timeout_s: float) -> dict[int, int]:
+    found = consumer.list_topics(name, timeout=timeout_s).topics[name]
+    if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+        raise KafkaException(found.error)
+    return {p: consumer.get_watermark_offsets(TopicPartition(name, p), timeout=timeout_s)[1] for p in sorted(found.partitions)}
