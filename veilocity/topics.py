@@ -42,7 +42,9 @@ REJECTS = Topic("rejects", "refused items with a reason; as secret as what they 
 DIRECTORY = Topic("directory", "which subject a device, card or user id belongs to, key = kind:id", compacted=True)
 DECISIONS = Topic("decisions", "one answer per transaction, key = subject; read committed")
 ALERTS = Topic("alerts", "every revision of every alert, key = subject; read committed")
-RULES_STATE = Topic("rules-state", "history of each subject, key = subject; read committed", compacted=True, config=_SMALL_SEGMENTS)
+RULES_STATE = Topic(
+    "rules-state", "history of each subject in parts, key = subject and part; read committed", compacted=True, config=_SMALL_SEGMENTS
+)
 RULES_PROGRESS = Topic(
     "rules-progress", "counters of each partition, key = partition; read committed", compacted=True, config=_SMALL_SEGMENTS
 )
