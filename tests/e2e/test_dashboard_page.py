@@ -206,6 +206,7 @@ def test_a_lost_server_is_told_and_its_return_brings_the_newest_picture(open_pag
     with DashboardServer(world) as server:
         watched = open_page(server.url, may_lose_line=True)
         watched.until_connection("live")
+        watched.until_ready()
         server.stop()
         watched.until_connection("disconnected")
         assert "No connection to the dashboard" in text(watched, "#notice")
@@ -287,12 +288,14 @@ def test_the_theme_is_switched_and_kept(open_page: OpenPage) -> None:
         assert watched.page.evaluate("document.documentElement.dataset.theme") == "light"
         watched.page.reload()
         assert watched.page.evaluate("document.documentElement.dataset.theme") == "light"
+        watched.until_ready()
 
 
 def test_a_payment_that_arrives_after_its_frame_began_is_drawn(open_page: OpenPage) -> None:
     """Under load a frame's time lies before the arrival; a ring of negative radius ended the drawing of that frame."""
     with DashboardServer(World()) as server:
         watched = open_page(server.url)
+        watched.until(lambda: bool(watched.state().get("mapReady")), "the map is there")
         script = """async () => {
             const { drawPayments } = await import(new URL("assets/painter.js", location.href));
             const context = document.createElement("canvas").getContext("2d");

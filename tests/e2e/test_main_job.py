@@ -41,8 +41,8 @@ from veilocity.topics import ALERTS, DECISIONS, RULES_PROGRESS
 
 pytestmark = [pytest.mark.services, pytest.mark.spark, pytest.mark.browser, pytest.mark.timeout(900)]
 
-PLAN = CityPlan(seed=20_231, people=30, frauds_per_person_day=2.4)
-HOURS = 10.0
+PLAN = CityPlan(seed=20_231, people=30, frauds_per_person_day=4.0)
+HOURS = 6.0
 RECORDINGS = ("strapdown_2023-08-09_16-37-41", "strapdown_2025-06-11_20-34-24", "strapdown_2025-06-14_21-17-02")
 PAYMENTS_PER_POST = 20
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
