@@ -27,6 +27,7 @@ class FakeProducer:
         self.waiting: list[tuple[Callable[[KafkaError | None, Message], None], Message]] = []
         self.written: list[tuple[str, bytes | None, bytes | None]] = []
         self.answering = True
+        self.keeps_last = False
         self.error: KafkaError | None = None
         self.refusal: Exception | None = None
         self.polled = threading.Condition()
@@ -44,7 +45,8 @@ class FakeProducer:
             self.polled.wait_for(lambda: self.answering and bool(self.waiting), timeout)
             if not self.answering:
                 return 0
-            ready, self.waiting = self.waiting, []
+            cut = len(self.waiting) - int(self.keeps_last)
+            ready, self.waiting = self.waiting[:cut], self.waiting[cut:]
         for on_delivery, message in ready:
             on_delivery(self.error, message)
         return len(ready)
@@ -98,6 +100,12 @@ def test_it_is_idempotent_waits_for_all_replicas_and_gives_records_up_in_time(be
 
 def test_silence_is_an_error_within_the_timeout(bench: Bench) -> None:
     bench.producer.answering = False
+    with pytest.raises(BrokerUnavailableError, match="in time"):
+        bench.sender.send_all(RECORDS)
+
+
+def test_one_record_without_an_acknowledgement_fails_the_request(bench: Bench) -> None:
+    bench.producer.keeps_last = True
     with pytest.raises(BrokerUnavailableError, match="in time"):
         bench.sender.send_all(RECORDS)
 
