@@ -134,8 +134,9 @@ def _measure(stack: Stack, page: Page, reader: Reader, rate: float) -> Run:
     page.evaluate(_WATCH)
     run = f"run-{rate:.0f}"
     sent = _finish(_send(stack.address("ingest"), rate, SECONDS, run), page)
-    payments = round(rate * SECONDS * 0.1)
-    last_s = _drained(reader, already + payments)
+    if sent.failed or sent.rejected:
+        print(f"{sent.failed} events were not answered with 200 and {sent.rejected} rejected", flush=True)
+    last_s = _drained(reader, already + sent.payments)
     tokeniser = Tokeniser.from_file(stack.settings.token_key_file)
     tokens = {name: tokeniser.token(TokenKind.ALERT, alert_id(_RULE, watch.subjects[name], name)) for name in sent.frauds}
     deadline = time.monotonic() + 20.0
@@ -175,8 +176,8 @@ def main() -> None:
             page.goto(stack.address("dashboard"))
             reader = Reader(stack.settings)
             _put_directory(stack)
-            _finish(_send(stack.address("ingest"), 500.0, WARM_UP_S, "warm-up"), page)
-            _drained(reader, round(500.0 * WARM_UP_S * 0.1))
+            warmed_up = _finish(_send(stack.address("ingest"), 500.0, WARM_UP_S, "warm-up"), page)
+            _drained(reader, warmed_up.payments)
             runs = []
             for rate in RATES:
                 runs.append(_measure(stack, page, reader, rate))

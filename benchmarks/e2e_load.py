@@ -24,6 +24,8 @@ class Sent(msgspec.Struct):
     """What the load came to."""
 
     accepted: int = 0
+    payments: int = 0
+    """Those of the accepted events that are payments."""
     rejected: int = 0
     failed: int = 0
     behind: int = 0
@@ -49,6 +51,7 @@ def _work(url: str, requests: queue.Queue[Request | None], sent: Sent, lock: thr
             counts = msgspec.json.decode(body)
             sent.accepted += counts["accepted"]
             sent.rejected += counts["rejected"]
+            sent.payments += counts["accepted"] if request.payments else 0
             sent.frauds.update(dict.fromkeys(request.frauds, sent_ms))
     connection.close()
 
