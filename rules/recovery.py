@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -17,13 +17,16 @@ from rules.partition import Partition
 from rules.store import PagedStore
 from rules.transactions import KafkaOutbox, group_name
 from veilocity.contracts import RulesProgress, decode
-from veilocity.errors import BrokerUnavailableError, FatalError
+from veilocity.errors import BrokerUnavailableError
 from veilocity.kafka import consumer_config, topic_name
+from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.topics import FIXES, RULES_PROGRESS, RULES_STATE, TRANSACTIONS, Topic
 
 __all__ = ["Recovered", "read_to_end", "recover"]
 
+_log = get_logger(__name__)
+_T = TypeVar("_T")
 _TIMEOUT_S = 10.0
 _TAIL_RECORDS = 64
 """Every commit writes the counters: the newest are among the last few records unless a transaction was aborted again and again."""
@@ -61,10 +64,7 @@ def recover(settings: Settings, consumer: Consumer, number: int, parameters: Eng
 
 def _committed(settings: Settings, consumer: Consumer, number: int) -> list[TopicPartition]:
     wanted = [TopicPartition(topic_name(settings, topic), number) for topic in (FIXES, TRANSACTIONS)]
-    try:
-        found = consumer.committed(wanted, timeout=_TIMEOUT_S)
-    except KafkaException as cause:
-        raise BrokerUnavailableError("Kafka does not tell the committed offsets: is it running?") from cause
+    found = _asked_again(lambda: consumer.committed(wanted, timeout=_TIMEOUT_S), "the committed offsets")
     return [TopicPartition(at.topic, at.partition, at.offset if at.offset >= 0 else OFFSET_BEGINNING) for at in found]
 
 
@@ -97,33 +97,53 @@ def read_to_end(settings: Settings, topic: Topic, number: int, take: Callable[[M
         BrokerUnavailableError: Kafka did not answer.
     """
     extra = {"enable.partition.eof": True, "fetch.queue.backoff.ms": 1, "queued.min.messages": 100_000}
+    at = TopicPartition(topic_name(settings, topic), number)
     reader = Consumer(consumer_config(settings, f"{group_name(settings)}-restore", **extra))
     try:
-        first, end = reader.get_watermark_offsets(TopicPartition(topic_name(settings, topic), number), timeout=_TIMEOUT_S)
-        begin = first if tail is None else max(first, end - tail)
-        if begin >= end:
-            return end
-        reader.assign([TopicPartition(topic_name(settings, topic), number, begin)])
-        position, heard = begin, time.monotonic()
-        while position < end:
-            for message in reader.consume(2_000, 0.01):
-                position, heard = _take(message, take), time.monotonic()
-            if time.monotonic() - heard > _TIMEOUT_S:
-                raise BrokerUnavailableError(f"Kafka stopped giving back {topic.name}: is it running?")
+        first, end = _asked_again(lambda: reader.get_watermark_offsets(at, timeout=_TIMEOUT_S), f"the end of {topic.name}")
+        position = first if tail is None else max(first, end - tail)
+        if position < end:
+            reader.assign([TopicPartition(at.topic, number, position)])
+            _read(reader, position, end, take)
         return end
-    except KafkaException as cause:
-        raise BrokerUnavailableError(f"Kafka does not give back {topic.name}: is it running?") from cause
     finally:
         reader.close()
 
 
-def _take(message: Message, take: Callable[[Message], None]) -> int:
+def _read(reader: Consumer, position: int, end: int, take: Callable[[Message], None]) -> None:
+    heard = time.monotonic()
+    while position < end:
+        for message in reader.consume(2_000, 0.01):
+            reached = _take(message, take)
+            if reached is not None:
+                position, heard = reached, time.monotonic()
+        if time.monotonic() - heard > _TIMEOUT_S:
+            raise BrokerUnavailableError("Kafka stopped giving back what was saved: is it running?")
+
+
+def _asked_again(ask: Callable[[], _T | None], what: str) -> _T:
+    """Ask until Kafka answers: of a topic just made, a broker may not know for a moment that it leads it."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    reason = "no answer in time"
+    while time.monotonic() < deadline:
+        try:
+            answer = ask()
+        except KafkaException as cause:
+            reason = cause.args[0].name()
+            time.sleep(0.1)
+        else:
+            if answer is not None:
+                return answer
+    raise BrokerUnavailableError(f"Kafka does not tell {what} ({reason}): is it running?")
+
+
+def _take(message: Message, take: Callable[[Message], None]) -> int | None:
+    """Handle one message and return the position after it; None when it only tells of trouble."""
     error, offset = message.error(), message.offset()
-    if offset is None:
-        raise FatalError("Kafka gave a record without an offset: check the version of the client")
-    if error is None:
+    if error is None and offset is not None:
         take(message)
         return offset + 1
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's name for the end of a partition
+    if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's name for the end of a partition
         return offset
-    raise KafkaException(error)
+    _log.warning("Kafka reports a passing error", error=error.name() if error is not None else "no offset")
+    return None

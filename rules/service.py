@@ -23,7 +23,7 @@ from rules.parameters import EngineParameters
 from rules.partition import Partition, Record
 from rules.recovery import Recovered, recover
 from rules.store import PagedStore
-from rules.transactions import KafkaOutbox, group_name, translate
+from rules.transactions import KafkaOutbox, group_name, is_fatal, translate
 from rules.watchdog import Watchdog
 from veilocity.errors import FatalError, PortTakenError
 from veilocity.kafka import consumer_config, topic_name, wait_for_topics
@@ -160,8 +160,8 @@ class Service:
         error = message.error()
         if error is None:
             return
-        # A client that went fatal would stay silent for ever.
-        if error.fatal() or not error.retriable():
+        # A client that went fatal stays silent for ever; it gets over anything else by itself.
+        if is_fatal(error):
             raise KafkaException(error)
         _log.warning("Kafka reports a passing error", error=error.name())
 
@@ -186,7 +186,7 @@ class Service:
         owned.timestamps_ms.clear()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._recovering = True
+        self._recovering, begun_all = True, time.monotonic()
         numbers = sorted({at.partition for at in partitions})
         if len(partitions) != len(numbers) * len(self._topics):
             raise FatalError("fixes and transactions have different partition counts: create them anew with the same count")
@@ -205,7 +205,12 @@ class Service:
         gc.collect()
         gc.freeze()
         self._recovering = False
-        _log.info("Rules service took over partitions", partitions=len(numbers), instance=self._settings.rules_instance)
+        _log.info(
+            "Rules service took over partitions",
+            partitions=len(numbers),
+            instance=self._settings.rules_instance,
+            duration_ms=round((time.monotonic() - begun_all) * 1000),
+        )
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._release(partitions, finish=True)

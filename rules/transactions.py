@@ -16,7 +16,7 @@ from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.topics import Topic
 
-__all__ = ["KafkaOutbox", "group_name", "translate"]
+__all__ = ["KafkaOutbox", "group_name", "is_fatal", "translate"]
 
 _log = get_logger(__name__)
 
@@ -36,6 +36,11 @@ _FENCED = frozenset(
 def group_name(settings: Settings) -> str:
     """Return the consumer group's name on this cluster; transactional ids begin with it."""
     return settings.kafka_topic_prefix + settings.rules_group
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Say whether the client that reports this will never work again."""
+    return error.fatal() or error.code() == _FATAL or error.code() in _FENCED
 
 
 def translate(error: KafkaError) -> VeilocityError:

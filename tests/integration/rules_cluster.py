@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 
 from devstack.ports import free_port
 from rules.recovery import read_to_end
+from tests.unit.rules_world import START_MS
 from veilocity.contracts import Alert, Decision, Fix, RulesProgress, Transaction, decode, encode
 from veilocity.kafka import client_config, consumer_config, ensure_topics, producer_config, topic_name, wait_for_topics
 from veilocity.settings import Settings, load
@@ -53,14 +54,16 @@ def write(settings: Settings, events: Iterable[Fix | Transaction], *, at_their_t
     Args:
         settings: where to.
         events: to write.
-        at_their_time: Kafka's timestamp is the time the gateway got the event, as if it had been written then.
+        at_their_time: Kafka's timestamps are as far apart as the events, as if they had been written then. They end today, because
+            Kafka drops what is older than its retention.
     """
     producer = Producer(producer_config(settings))
+    shift_ms = int(time.time() * 1000) - 4 * 3_600_000 - START_MS
     for event in events:
         topic = FIXES if isinstance(event, Fix) else TRANSACTIONS
         while True:
             try:
-                timestamp_ms = event.received_ms if at_their_time else 0
+                timestamp_ms = event.received_ms + shift_ms if at_their_time else 0
                 producer.produce(topic_name(settings, topic), encode(event), event.subject.encode(), timestamp=timestamp_ms)
                 break
             except BufferError:
