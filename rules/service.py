@@ -107,8 +107,8 @@ class Service:
             self._consumer.subscribe(list(self._topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
             _log.info("Rules service waits for its partitions", instance=self._settings.rules_instance)
             while not self._stopping.is_set():
-                self._take(self._consumer.consume(self._settings.rules_batch_events, _WAIT_S))
-                self._commit([owned for owned in self._owned.values() if self._is_due(owned)])
+                self._take(self._consumer.consume(self._settings.rules_batch_events, self._patience_s()))
+                self._commit([owned for owned in self._owned.values() if owned.partition.is_dirty and self._due_in_s(owned) <= 0.0])
                 self._tell_lag()
         except BaseException as cause:
             self._abandon()
@@ -165,8 +165,12 @@ class Service:
             raise KafkaException(error)
         _log.warning("Kafka reports a passing error", error=error.name())
 
-    def _is_due(self, owned: _Owned) -> bool:
-        return owned.partition.is_dirty and time.monotonic() - owned.opened >= self._settings.rules_commit_ms / 1000.0
+    def _due_in_s(self, owned: _Owned) -> float:
+        return owned.opened + self._settings.rules_commit_ms / 1000.0 - time.monotonic()
+
+    def _patience_s(self) -> float:
+        due_in_s = (self._due_in_s(owned) for owned in self._owned.values() if owned.partition.is_dirty)
+        return max(0.0, min((_WAIT_S, *due_in_s)))
 
     def _commit(self, owned: list[_Owned]) -> None:
         dirty = [one for one in owned if one.partition.is_dirty]
