@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -59,16 +60,14 @@ class Demo:
             while time.monotonic() - self.began < _FIRST_LIMIT_S:
                 if self._process.poll() is not None:
                     break
-                try:
-                    if page.url == "about:blank":
+                if not page.url.startswith(url):
+                    # Until somebody listens.
+                    with suppress(Error):
                         page.goto(url)
-                    if page.locator("[data-alert-id][data-state]").count():
-                        elapsed = time.monotonic() - self.began
-                        browser.close()
-                        return elapsed
-                except Error:
-                    # Nobody listens yet.
-                    page.goto("about:blank")
+                elif page.locator("[data-alert-id][data-state]").count():
+                    elapsed = time.monotonic() - self.began
+                    browser.close()
+                    return elapsed
                 page.wait_for_timeout(100)
             browser.close()
         raise SystemExit("no alert came to the page:\n" + "".join(self.lines[-30:]))
