@@ -34,6 +34,7 @@ from tests.e2e.whole_system import (
     until,
 )
 from veilocity import settings as kernel_settings
+from veilocity.cli.conservation import total
 from veilocity.cli.doctor import examine
 from veilocity.contracts import Alert, Decision, DirectoryEntry, RulesProgress
 from veilocity.settings import Settings
@@ -149,8 +150,7 @@ def _totals(settings: Settings) -> RulesProgress:
     newest: dict[int, RulesProgress] = {}
     for progress in read_topic(settings, RULES_PROGRESS, RulesProgress):
         newest[progress.partition] = progress
-    names = [name for name in RulesProgress.__struct_fields__ if name not in ("partition", "schema")]
-    return RulesProgress(partition=-1, **{name: sum(getattr(one, name) for one in newest.values()) for name in names})
+    return total(newest.values())
 
 
 def test_every_item_that_was_sent_was_answered_for(story: Story) -> None:
