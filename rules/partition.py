@@ -1,6 +1,7 @@
-"""One partition at work: records in; decisions, alerts, states, counters and offsets out, all in one commit.
+"""One partition at work: records in; decisions, alerts, counters, journal, snapshots and offsets out, all in one commit.
 
-Nothing here knows Kafka: what leaves goes through an `Outbox`, which makes one commit atomic.
+Nothing here knows Kafka: what leaves goes through an `Outbox`, which makes one commit atomic. States are not written per event: the journal
+says how to make them again from the inputs, and now and then a bucket of them is saved.
 """
 
 from __future__ import annotations
@@ -9,36 +10,31 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from rules.engine import Outcome, evaluate
-from rules.parameters import EngineParameters
-from rules.parts import page_of
-from rules.store import StateStore
-from veilocity.contracts import Decision, Fix, Reject, RulesProgress, Transaction, decode, encode
+from rules.hosting import Engine, Outcome
+from rules.journal import FORMAT, Entry, entry_key, pack
+from rules.merge import FIX, PAYMENT, Record, Run
+from rules.snapshots import BUCKETS, Pace
+from rules.state import SubjectState
+from rules.store import StateStore, bucket_of
+from veilocity.contracts import Alert, Decision, Fix, Reject, RulesProgress, Transaction, decode, encode
 from veilocity.errors import RejectError, RejectReason
-from veilocity.topics import ALERTS, DECISIONS, FIXES, REJECTS, RULES_PROGRESS, RULES_STATE, Topic
+from veilocity.topics import ALERTS, DECISIONS, FIXES, REJECTS, RULES_PROGRESS, RULES_STATE, TRANSACTIONS, Topic
 
-__all__ = ["Outbox", "Partition", "Record"]
+__all__ = ["INPUTS", "Judge", "Outbox", "Partition", "Position", "Tally"]
 
+INPUTS = (FIXES, TRANSACTIONS)
+"""The input topics by rank."""
+_CONTRACTS: tuple[type[Fix | Transaction], ...] = (Fix, Transaction)
 _MAX_RECORD_BYTES = 900_000
 """A decision holds its transaction and must itself fit into a Kafka record of 1 MB."""
 _PAYLOAD_CHARACTERS = 4_096
-_UNCHANGED = frozenset(("fixes_duplicate", "fixes_late", "transactions_duplicate"))
+_SAVED_BYTES = 8_000_000
+"""So much of snapshots may be in one transaction, or its results would wait for it."""
+_READ = ("fixes_read", "transactions_read")
+_REJECTED = ("fixes_rejected", "transactions_rejected")
 _ALERT_COUNTERS = {"open": "alerts_opened", "amended": "alerts_amended", "retracted": "alerts_retracted"}
 _VERDICT_COUNTERS = {"flagged": "flagged", "clear": "clear", "not-scorable": "not_scorable"}
-
-
-_PASSED_OVER = Outcome("passed_over")
-
-
-class Record(NamedTuple):
-    """One record of an input topic."""
-
-    topic: Topic
-    offset: int
-    key: bytes
-    value: bytes
-    timestamp_ms: int
-    """When Kafka took it."""
+_NO_COUNTERS = ("partition", "schema")
 
 
 class Outbox(Protocol):
@@ -51,91 +47,208 @@ class Outbox(Protocol):
         """Make everything sent since the last commit visible, together with the next offset to read of each input topic (by name)."""
 
 
-class Partition:
-    """The state of one partition, and what has not been committed of it."""
+class Position(NamedTuple):
+    """Where a partition stands."""
 
-    def __init__(self, parameters: EngineParameters, store: StateStore, outbox: Outbox, progress: RulesProgress) -> None:
-        """Go on from what was restored.
+    sequence: int
+    """Transactions committed since its beginning."""
+    offsets: tuple[int, int]
+    """Next offsets of fixes and payments."""
+
+
+class Tally(NamedTuple):
+    """What a transaction came to, for the metrics."""
+
+    counts: Counter[str]
+    """What was added to the counters of `RulesProgress`."""
+    alerts: Counter[tuple[str, str, str]]
+    """Revisions by rule, state and severity."""
+
+
+class Judge:
+    """The engine and the states it works on."""
+
+    def __init__(self, engine: Engine, store: StateStore) -> None:
+        """Join the two."""
+        self.engine = engine
+        self.store = store
+
+    def judge(self, record: Record) -> tuple[str, Outcome]:
+        """Judge one record; return its subject and what follows.
+
+        Raises:
+            RejectError: the record is no event; nothing was changed.
+            StateError: the subject's saved state cannot be read.
+        """
+        event = _read(record)
+        bucket = bucket_of(event.subject)
+        return event.subject, self._process(event, bucket)
+
+    def repeat(self, record: Record, sequence: int, saved_at: Mapping[int, int]) -> None:
+        """Do again what a record did to the state, unless its bucket was saved after that.
 
         Args:
-            parameters: of the engine.
-            store: states as of the last commit.
+            record: as it was when it was judged.
+            sequence: of the transaction that judged it.
+            saved_at: sequence of the snapshots of the buckets that are behind.
+        """
+        try:
+            event = _read(record)
+            bucket = bucket_of(event.subject)
+            if saved_at.get(bucket, sequence) < sequence:
+                self._process(event, bucket)
+        except RejectError:
+            # It is in `rejects` since the first time.
+            return
+
+    def _process(self, event: Fix | Transaction, bucket: int) -> Outcome:
+        state = self.store.load(event.subject, bucket) or SubjectState()
+        outcome = self.engine.process(state, event)
+        self.store.keep(event.subject, bucket, state)
+        return outcome
+
+
+def _read(record: Record) -> Fix | Transaction:
+    if len(record.value) > _MAX_RECORD_BYTES:
+        raise RejectError(RejectReason.TOO_LARGE, f"the record is larger than {_MAX_RECORD_BYTES} bytes")
+    return decode(record.value, _CONTRACTS[record.rank])
+
+
+class Partition:
+    """The work on one partition, and what has not been committed of it."""
+
+    def __init__(self, judge: Judge, outbox: Outbox, progress: RulesProgress, position: Position, pace: Pace | None = None) -> None:
+        """Go on from what was recovered.
+
+        Args:
+            judge: with the states as of the last commit.
             outbox: where results go.
             progress: counters as of the last commit, with the number of the partition.
+            position: as of the last commit.
+            pace: how often states are saved.
         """
         self.number = progress.partition
-        self._parameters = parameters
-        self._store = store
+        self._judge = judge
+        self._store = judge.store
         self._outbox = outbox
         self._counts: Counter[str] = Counter(
-            {name: getattr(progress, name) for name in RulesProgress.__struct_fields__ if name not in ("partition", "schema")}
+            {name: getattr(progress, name) for name in RulesProgress.__struct_fields__ if name not in _NO_COUNTERS}
         )
-        self._offsets: dict[str, int] = {}
-        self._next: dict[str, int] = {}
+        self._position = position
+        self._pace = pace or Pace()
+        self._next = list(position.offsets)
+        self._runs: list[tuple[int, int]] = []
+        self._events = 0
+        self._latest_ns = 0
+        self._due = 0.0
+        self._cursor = 0
+        self._committed_s: float | None = None
+        self._told: Counter[str] = Counter(self._counts)
+        self._alerts: Counter[tuple[str, str, str]] = Counter()
 
     @property
     def is_dirty(self) -> bool:
         """Whether something waits for a commit."""
-        return bool(self._offsets)
+        return bool(self._runs)
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether another process could go on without processing anything again."""
+        return not self._runs and self._store.is_saved
+
+    @property
+    def position(self) -> Position:
+        """Where it stood at the last commit."""
+        return self._position
 
     @property
     def progress(self) -> RulesProgress:
         """Everything this partition has done since its beginning."""
-        return RulesProgress(partition=self.number, **self._counts)
+        return RulesProgress(self.number, **self._counts)
 
-    def process(self, record: Record) -> Outcome | None:
-        """Judge one record and send its results; None when it was rejected.
-
-        A record that was processed before is passed over: around a rebalance the client may hand one out twice.
+    def process(self, run: Run) -> None:
+        """Judge the records of one run, in order, and send their results.
 
         Raises:
-            StateError: the subject's saved state cannot be read.
+            StateError: a subject's saved state cannot be read.
         """
-        if record.offset < self._next.get(record.topic.name, 0):
-            return _PASSED_OVER
-        self._offsets[record.topic.name] = self._next[record.topic.name] = record.offset + 1
-        kind: type[Fix | Transaction] = Fix if record.topic is FIXES else Transaction
-        self._counts["fixes_read" if kind is Fix else "transactions_read"] += 1
-        try:
-            event = self._read(record, kind)
-            state = self._store.load(event.subject)
-            outcome = evaluate(state, event, self._parameters)
-        except RejectError as refusal:
-            self._counts["fixes_rejected" if kind is Fix else "transactions_rejected"] += 1
-            self._reject(record, refusal)
-            return None
-        self._counts[outcome.counted] += 1
-        if outcome.counted not in _UNCHANGED:
-            event_ns = event.fix_ns if isinstance(event, Fix) else event.authorised_ms * 1_000_000
-            page = page_of(event_ns, self._parameters) if outcome.placed else None
-            self._store.touch(event.subject, page, ids=isinstance(event, Transaction))
-        self._send(outcome, event.subject.encode("utf-8", "surrogatepass"))
-        return outcome
+        counts, judge = self._counts, self._judge.judge
+        for record in run.records:
+            try:
+                subject, outcome = judge(record)
+            except RejectError as refusal:
+                counts[_REJECTED[record.rank]] += 1
+                self._reject(record, refusal)
+                continue
+            counts[outcome.counted] += 1
+            if outcome.decisions or outcome.alerts:
+                self._send(outcome, subject.encode())
+        payments = sum(record.rank for record in run.records)
+        counts[_READ[PAYMENT]] += payments
+        counts[_READ[FIX]] += len(run.records) - payments
+        self._runs.append(run.ends)
+        self._next = [max(pair) for pair in zip(self._next, run.ends, strict=True)]
+        self._events += len(run.records)
+        self._latest_ns = max(self._latest_ns, run.records[-1].timestamp_ms * 1_000_000)
 
-    def commit(self) -> None:
-        """Make the results of everything processed so far visible, once."""
-        for key, value in self._store.changes():
-            self._outbox.send(RULES_STATE, key, value)
+    def commit(self, now_s: float, *, save_all: bool = False) -> None:
+        """Make the results of everything processed so far visible, once.
+
+        Args:
+            now_s: monotonic time.
+            save_all: save every changed bucket, as far as one transaction may hold.
+        """
+        sequence = self._position.sequence + 1
+        elapsed_s = now_s - (self._committed_s if self._committed_s is not None else now_s)
+        self._due += self._pace.buckets(self._events, elapsed_s, self._store.subjects, self._store.size_bytes)
+        self._due = float(BUCKETS) if save_all else min(self._due, float(BUCKETS))
+        saved = self._save(sequence)
+        starts = self._position.offsets
+        store, version = self._store, self._judge.engine.version
+        entry = Entry(FORMAT, sequence, version, starts, self._runs, store.newest_ns, store.forgotten, saved, store.behind())
+        self._outbox.send(RULES_STATE, entry_key(sequence), pack(entry))
         self._outbox.send(RULES_PROGRESS, str(self.number).encode(), encode(self.progress))
-        self._outbox.commit(self._offsets)
-        self._offsets = {}
+        self._outbox.commit({topic.name: next_ for topic, next_ in zip(INPUTS, self._next, strict=True)})
+        self._position = Position(sequence, (self._next[FIX], self._next[PAYMENT]))
+        self._runs, self._events, self._committed_s = [], 0, now_s
 
-    @staticmethod
-    def _read(record: Record, kind: type[Fix | Transaction]) -> Fix | Transaction:
-        if len(record.value) > _MAX_RECORD_BYTES:
-            raise RejectError(RejectReason.TOO_LARGE, f"the record is larger than {_MAX_RECORD_BYTES} bytes")
-        return decode(record.value, kind)
+    def take_tally(self) -> Tally:
+        """Return what was added to the counters since the last call."""
+        tally = Tally(self._counts - self._told, self._alerts)
+        self._told, self._alerts = Counter(self._counts), Counter()
+        return tally
+
+    def _save(self, sequence: int) -> list[int]:
+        saved: list[int] = []
+        size = 0
+        while self._due >= 1.0 and size < _SAVED_BYTES:
+            self._due -= 1.0
+            bucket, self._cursor = self._cursor, (self._cursor + 1) % BUCKETS
+            if not self._store.must_save(bucket):
+                continue
+            for key, value in self._store.save(bucket, sequence, self._latest_ns):
+                self._outbox.send(RULES_STATE, key, value)
+                size += len(value or b"")
+            saved.append(bucket)
+        return saved
 
     def _send(self, outcome: Outcome, key: bytes) -> None:
-        if outcome.decision is not None:
-            self._count_decision(outcome.decision)
-            self._outbox.send(DECISIONS, key, encode(outcome.decision))
+        for decision in outcome.decisions:
+            self._count_decision(decision)
+            self._outbox.send(DECISIONS, key, encode(decision))
         for alert in outcome.alerts:
-            self._counts[_ALERT_COUNTERS[alert.state]] += 1
+            self._count_alert(alert)
             self._outbox.send(ALERTS, key, encode(alert))
 
     def _count_decision(self, decision: Decision) -> None:
+        if getattr(decision, "revision", 1) > 1:
+            self._counts["decisions_amended"] += 1
+            return
         self._counts[_VERDICT_COUNTERS[decision.verdict]] += 1
+
+    def _count_alert(self, alert: Alert) -> None:
+        self._counts[_ALERT_COUNTERS[alert.state]] += 1
+        self._alerts[alert.rule, alert.state, alert.severity] += 1
 
     def _reject(self, record: Record, refusal: RejectError) -> None:
         reject = Reject(

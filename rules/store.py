@@ -1,107 +1,168 @@
-"""Where the states of one partition's subjects are kept: all of them written, the busy ones also as objects.
+"""Where the states of one partition's subjects are kept: all in memory, in buckets by a hash of the subject, each saved as a whole.
 
-The written parts are what the changelog holds, so a state that was not used for a while costs its bytes and nothing more.
+A state is an object while its subject is busy. One that was restored, or that was silent for a while, is kept as its bytes until the
+subject's next event.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from zlib import crc32
 
-from rules.parameters import EngineParameters
-from rules.parts import Parts, changed_parts, join
+from rules.hosting import dump, load, newest_ns
+from rules.snapshots import BUCKETS, Snapshot, parts, tombstones
 from rules.state import SubjectState
 
-__all__ = ["PagedStore", "StateStore"]
+__all__ = ["NEVER_NS", "Limits", "StateStore", "bucket_of"]
 
-BUSY_SUBJECTS = 4_000
-"""States kept as objects, at about 50 kB each when their history is full."""
-_NAME_BYTES = 9
-
-
-class StateStore(Protocol):
-    """What a partition needs of its states."""
-
-    def load(self, subject: str) -> SubjectState:
-        """Return the state of a subject, new when it was never seen; changes to it last until `changes` is called."""
-
-    def touch(self, subject: str, page: bytes | None, ids: bool) -> None:
-        """Say that the state of a loaded subject has changed: in one page of history, in its ids, or in its head alone."""
-
-    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield key and value of every part that changed since the last call, in a fixed order; None deletes."""
-
-    def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take back what `changes` once gave out; later calls win."""
+_BUSY_NS = 600 * 1_000_000_000
+"""A subject whose newest event is older than this, in event time, is kept as bytes."""
+NEVER_NS = -(2**62)
+"""Before all time."""
+FAR_NS = 2**62
 
 
-class PagedStore:
-    """The states of one partition in memory."""
+def bucket_of(subject: str) -> int:
+    """Return the number of the bucket that a subject belongs to, for ever.
 
-    def __init__(self, parameters: EngineParameters, busy_subjects: int = BUSY_SUBJECTS) -> None:
-        """Start empty.
+    >>> bucket_of("anna")
+    183
+    """
+    return crc32(subject.encode()) % BUCKETS
 
-        Args:
-            parameters: of the engine.
-            busy_subjects: how many states are kept as objects between two commits.
-        """
-        self._parameters = parameters
-        self._busy_subjects = busy_subjects
-        self._written: dict[str, Parts] = {}
-        self._busy: OrderedDict[str, SubjectState] = OrderedDict()
-        self._touched: dict[str, tuple[set[bytes], bool]] = {}
-        self._bytes = 0
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds the memory of a partition."""
+
+    time_to_live_ns: int
+    """A subject is forgotten when its newest event is so much older than the partition's newest."""
+    subjects: int
+    """Most subjects; beyond it those silent for longest are forgotten."""
+
+    @property
+    def per_bucket(self) -> int:
+        """Most subjects of one bucket."""
+        return -(-self.subjects // BUCKETS)
+
+
+class StateStore:
+    """The states of one partition."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Start empty."""
+        self._limits = limits
+        self._buckets: list[dict[str, SubjectState | bytes]] = [{} for _ in range(BUCKETS)]
+        self._changed = bytearray(BUCKETS)
+        self._saved_at = [0] * BUCKETS
+        self._oldest_ns = [FAR_NS] * BUCKETS
+        self._parts = [0] * BUCKETS
+        self._bytes = [0] * BUCKETS
+        self._largest = [0] * BUCKETS
+        self.newest_ns = NEVER_NS
+        """Newest event time that a snapshot has seen."""
+        self.forgotten = 0
+        """Subjects forgotten since the beginning."""
 
     @property
     def subjects(self) -> int:
         """How many subjects are remembered."""
-        return len(self._written)
+        return sum(map(len, self._buckets))
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes their written states take."""
-        return self._bytes
+        """How many bytes the states took when they were last saved."""
+        return sum(self._bytes)
 
-    def load(self, subject: str) -> SubjectState:
-        """Return the state of a subject, new when it was never seen.
+    @property
+    def largest_bytes(self) -> int:
+        """How many bytes the largest of them took."""
+        return max(self._largest)
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether nothing changed since it was saved."""
+        return not any(self._changed)
+
+    def load(self, subject: str, bucket: int) -> SubjectState | None:
+        """Return the state of a subject, None when it was never seen; changes to it last.
 
         Raises:
             StateError: what was restored cannot be read.
         """
-        state = self._busy.get(subject)
-        if state is None:
-            state = self._busy[subject] = join(self._written.get(subject, {}), self._parameters)
-        else:
-            self._busy.move_to_end(subject)
-        return state
+        states = self._buckets[bucket]
+        state = states.get(subject)
+        if type(state) is bytes:
+            state = states[subject] = load(state)
+        return state  # type: ignore[return-value]  # bytes never subclass: the line above has replaced them
 
-    def touch(self, subject: str, page: bytes | None, ids: bool) -> None:
-        """Remember what of the subject's state must be written."""
-        pages, ids_before = self._touched.get(subject, (set(), False))
-        if page is not None:
-            pages.add(page)
-        self._touched[subject] = (pages, ids or ids_before)
+    def keep(self, subject: str, bucket: int, state: SubjectState) -> None:
+        """Keep a state that was changed."""
+        self._buckets[bucket][subject] = state
+        self._changed[bucket] = 1
 
-    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what changed, and let go of the objects used least."""
-        for subject, (pages, ids) in self._touched.items():
-            name = subject.encode("utf-8", "surrogatepass")
-            written = self._written.setdefault(subject, {})
-            for part, data in list(changed_parts(self._busy[subject], pages, ids, written, self._parameters)):
-                self._replace(written, part, data)
-                yield name + part, data
-        self._touched.clear()
-        while len(self._busy) > self._busy_subjects:
-            self._busy.popitem(last=False)
+    def behind(self) -> dict[int, int]:
+        """Return the buckets that changed since they were saved, and the sequence of their snapshot."""
+        return {bucket: self._saved_at[bucket] for bucket in range(BUCKETS) if self._changed[bucket]}
 
-    def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take one record of the changelog."""
-        subject, part = key[:-_NAME_BYTES].decode("utf-8", "surrogatepass"), key[-_NAME_BYTES:]
-        self._replace(self._written.setdefault(subject, {}), part, value)
+    def saved_at(self, bucket: int) -> int:
+        """Return the sequence of a bucket's snapshot, 0 when there is none."""
+        return self._saved_at[bucket]
 
-    def _replace(self, written: Parts, part: bytes, data: bytes | None) -> None:
-        before = written.pop(part, b"")
-        if data is not None:
-            written[part] = data
-        self._bytes += len(data or b"") - len(before)
+    def must_save(self, bucket: int) -> bool:
+        """Say whether a bucket changed, or holds a subject that is to be forgotten."""
+        return bool(self._changed[bucket]) or self._oldest_ns[bucket] < self.newest_ns - self._limits.time_to_live_ns
+
+    def save(self, bucket: int, sequence: int, latest_ns: int) -> Iterator[tuple[bytes, bytes | None]]:
+        """Forget what is to be forgotten and yield key and value of the snapshot's records; None deletes.
+
+        Args:
+            bucket: its number.
+            sequence: of the transaction that this becomes part of.
+            latest_ns: no event counts as newer than this: one wrong clock must not make everybody look old.
+        """
+        states = self._buckets[bucket]
+        times = {subject: newest_ns(state) for subject, state in states.items()}
+        self.newest_ns = max(self.newest_ns, min(latest_ns, max(times.values(), default=NEVER_NS)))
+        for subject in self._to_forget(times):
+            del states[subject], times[subject]
+            self.forgotten += 1
+        written = self._write(states, times)
+        found = parts(bucket, sequence, min(times.values(), default=FAR_NS), written.items())
+        yield from found
+        for key in tombstones(bucket, len(found), self._parts[bucket]):
+            yield key, None
+        self._note(bucket, sequence, min(times.values(), default=FAR_NS), len(found), written)
+        self._changed[bucket] = 0
+
+    def _to_forget(self, times: dict[str, int]) -> list[str]:
+        horizon_ns = self.newest_ns - self._limits.time_to_live_ns
+        forgotten = [subject for subject, at_ns in times.items() if at_ns < horizon_ns]
+        surplus = len(times) - len(forgotten) - self._limits.per_bucket
+        if surplus > 0:
+            kept = times.keys() - set(forgotten)
+            forgotten += sorted(kept, key=lambda subject: (times[subject], subject))[:surplus]
+        return forgotten
+
+    def _write(self, states: dict[str, SubjectState | bytes], times: dict[str, int]) -> dict[str, bytes]:
+        written: dict[str, bytes] = {}
+        for subject in sorted(states):
+            state = states[subject]
+            data = state if isinstance(state, bytes) else dump(state)
+            written[subject] = data
+            if times[subject] < self.newest_ns - _BUSY_NS:
+                states[subject] = data
+        return written
+
+    def restore(self, bucket: int, snapshot: Snapshot) -> None:
+        """Take back one bucket."""
+        self._buckets[bucket] = dict(snapshot.states)
+        self._note(bucket, snapshot.sequence, snapshot.oldest_ns, snapshot.parts, snapshot.states)
+
+    def _note(self, bucket: int, sequence: int, oldest_ns: int, count: int, written: dict[str, bytes]) -> None:
+        self._saved_at[bucket] = sequence
+        self._oldest_ns[bucket] = oldest_ns
+        self._parts[bucket] = count
+        self._bytes[bucket] = sum(map(len, written.values()))
+        self._largest[bucket] = max(map(len, written.values()), default=0)

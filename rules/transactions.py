@@ -71,6 +71,7 @@ class KafkaOutbox:
         self._consumer = consumer
         self._number = number
         self._open = False
+        self._metadata: object = None
         self._producer = Producer(
             producer_config(
                 settings,
@@ -78,10 +79,16 @@ class KafkaOutbox:
                     "transactional.id": f"{group_name(settings)}-{number}",
                     # A dangling transaction stalls every reader until this has passed.
                     "transaction.timeout.ms": 10_000,
+                    # Snapshots come in bursts.
+                    "queue.buffering.max.kbytes": 65_536,
                 },
             )
         )
         self._call(self._producer.init_transactions)
+
+    def refresh(self) -> None:
+        """Ask who the member is now, before a commit. Only for the thread that polls the consumer: in any other the client hangs."""
+        self._metadata = self._consumer.consumer_group_metadata()
 
     def send(self, topic: Topic, key: bytes, value: bytes | None) -> None:
         """Add one record to the transaction; the first one begins it."""
@@ -98,15 +105,14 @@ class KafkaOutbox:
                 raise translate(cause.args[0]) from cause
 
     def commit(self, offsets: Mapping[str, int]) -> None:
-        """Commit the transaction together with the offsets.
+        """Commit the transaction together with the offsets, as the member that `refresh` found.
 
         Raises:
             FencedError: another instance works on the partition now; nothing of this transaction is visible.
             BrokerUnavailableError: Kafka refused or did not answer; the process must end and recover.
         """
         positions = [TopicPartition(self._settings.kafka_topic_prefix + name, self._number, next_) for name, next_ in offsets.items()]
-        metadata = self._consumer.consumer_group_metadata()
-        self._call(lambda timeout_s: self._producer.send_offsets_to_transaction(positions, metadata, timeout_s))
+        self._call(lambda timeout_s: self._producer.send_offsets_to_transaction(positions, self._metadata, timeout_s))
         self._call(self._producer.commit_transaction)
         self._open = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ def _end_process() -> None:
 
 
 class Watchdog:
-    """Watches one step at a time from a thread of its own."""
+    """Watches steps, several at a time, from a thread of its own."""
 
     def __init__(self, limit_s: float, bite: Callable[[], None] = _end_process) -> None:
         """Start watching.
@@ -31,7 +32,7 @@ class Watchdog:
         """
         self._limit_s = limit_s
         self._bite = bite
-        self._deadline: float | None = None
+        self._deadlines: dict[object, float] = {}
         self._stopped = Event()
         self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
@@ -39,11 +40,12 @@ class Watchdog:
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Watch the step inside the `with`."""
-        self._deadline = time.monotonic() + self._limit_s
+        step = object()
+        self._deadlines[step] = time.monotonic() + self._limit_s
         try:
             yield
         finally:
-            self._deadline = None
+            del self._deadlines[step]
 
     def close(self) -> None:
         """Stop watching."""
@@ -52,8 +54,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stopped.wait(min(1.0, self._limit_s / 4)):
-            deadline = self._deadline
-            if deadline is not None and time.monotonic() > deadline:
+            if time.monotonic() > min(list(self._deadlines.values()), default=math.inf):
                 _log.error("A step took too long, the process ends", seconds=self._limit_s)
                 self._bite()
                 return

@@ -296,6 +296,8 @@ class RulesProgress(msgspec.Struct, frozen=True, gc=False):
     alerts_opened: int = 0
     alerts_amended: int = 0
     alerts_retracted: int = 0
+    decisions_amended: int = 0
+    """Later revisions of decisions; `decided` and the verdicts count first ones only."""
     schema: int = SCHEMA_VERSION
 
 

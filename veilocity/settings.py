@@ -88,6 +88,12 @@ class Settings(BaseModel):
     rules_history_s: int = Field(3600, ge=60, description="How late an event may be, in event time, and still be placed exactly.")
     rules_slot_s: int = Field(15, ge=1, description="One fix per subject is remembered for each slot of this many seconds of event time.")
     rules_neighbour_limit_s: int = Field(86_400, ge=60, description="Farthest in time a neighbour may be to judge a payment by it.")
+    rules_state_ttl_s: int = Field(
+        60 * 86_400, ge=3600, description="A subject that was silent for so long, in event time, is forgotten by the rules service."
+    )
+    rules_subjects_max: int = Field(
+        2_000_000, ge=256, description="Most subjects remembered per partition; beyond it those silent for longest are forgotten."
+    )
     rules_metrics_port: int = Field(9101, ge=0, le=65535, description="Port of the rules service's metrics and health; 0 for none.")
 
     # Privacy

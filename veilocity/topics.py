@@ -43,7 +43,10 @@ DIRECTORY = Topic("directory", "which subject a device, card or user id belongs 
 DECISIONS = Topic("decisions", "one answer per transaction, key = subject; read committed")
 ALERTS = Topic("alerts", "every revision of every alert, key = subject; read committed")
 RULES_STATE = Topic(
-    "rules-state", "history of each subject in parts, key = subject and part; read committed", compacted=True, config=_SMALL_SEGMENTS
+    "rules-state",
+    "snapshots of states and the journal, key = bucket or place in the journal; read committed",
+    compacted=True,
+    config=_SMALL_SEGMENTS,
 )
 RULES_PROGRESS = Topic(
     "rules-progress", "counters of each partition, key = partition; read committed", compacted=True, config=_SMALL_SEGMENTS

@@ -150,7 +150,8 @@ GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
         PROGRESS,
         '{"partition":1,"fixes_read":3,"fixes_kept":2,"fixes_duplicate":1,"fixes_thinned":0,"fixes_late":0,'
         '"fixes_rejected":0,"transactions_read":0,"transactions_duplicate":0,"transactions_rejected":0,"decided":0,'
-        '"flagged":0,"clear":0,"not_scorable":0,"alerts_opened":0,"alerts_amended":0,"alerts_retracted":0,"schema":1}',
+        '"flagged":0,"clear":0,"not_scorable":0,"alerts_opened":0,"alerts_amended":0,"alerts_retracted":0,"decisions_amended":0,'
+        '"schema":1}',
     ),
     "Release": (
         RELEASE,

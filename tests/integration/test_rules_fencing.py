@@ -28,8 +28,10 @@ def cluster(kafka_server: str, tmp_path: Path) -> Iterator[Settings]:
 def test_a_zombie_cannot_commit_once_its_partition_has_a_new_owner(cluster: Settings) -> None:
     consumer = Consumer(consumer_config(cluster, cluster.kafka_topic_prefix + cluster.rules_group))
     zombie = KafkaOutbox(cluster, consumer, 0)
+    zombie.refresh()
     zombie.send(ALERTS, b"anna", b"of the zombie")
     heir = KafkaOutbox(cluster, consumer, 0)
+    heir.refresh()
     heir.send(ALERTS, b"anna", b"of the heir")
     with pytest.raises(FencedError, match="VEILOCITY_RULES_INSTANCE"):
         zombie.commit({FIXES.name: 99})
@@ -44,6 +46,7 @@ def test_a_zombie_cannot_commit_once_its_partition_has_a_new_owner(cluster: Sett
 def test_what_is_aborted_stays_invisible(cluster: Settings) -> None:
     consumer = Consumer(consumer_config(cluster, cluster.kafka_topic_prefix + cluster.rules_group))
     outbox = KafkaOutbox(cluster, consumer, 1)
+    outbox.refresh()
     outbox.send(ALERTS, b"anna", b"dropped")
     outbox.abort()
     outbox.abort()

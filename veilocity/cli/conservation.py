@@ -167,7 +167,7 @@ def _rules(rules: RulesFigures | None) -> Iterator[Equation]:
 def _handed_over(figures: Figures) -> Iterator[Equation]:
     """From Kafka to the privacy stage, which counts records while Spark's checkpoint counts offsets."""
     given: dict[str, Callable[[RulesFigures], int]] = {
-        "decisions": lambda rules: rules.done.decided,
+        "decisions": lambda rules: rules.done.decided + rules.done.decisions_amended,
         "alerts": lambda rules: rules.done.alerts_opened + rules.done.alerts_amended + rules.done.alerts_retracted,
     }
     taken: dict[str, Callable[[Progress], int]] = {
