@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
 from geographiclib.geodesic import Geodesic
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from ingest.simulator.weeks import Fraud, Week, WeekPlan, fix_id, labelled_week
+from ingest.simulator.weeks.places import anywhere
+from ingest.simulator.weeks.proof import Sighting, contradict
 from veilocity.contracts import Channel, Fix, Transaction
 
 SEEDS = (1, 2, 9)
@@ -68,6 +73,26 @@ def test_honest_people_obey_physics(week: Week) -> None:
             allowed_m = FASTEST_MPS * (second.at_s - first.at_s + 30.0) + WORST_ERROR * (first.radius_m + second.radius_m)
             assert metres(first, second) <= allowed_m, (first, second)
     assert pairs > 500
+
+
+@given(
+    start=st.tuples(st.floats(-89, 89), st.floats(-180, 180)),
+    bearing=st.floats(0, 360),
+    radii_m=st.tuples(st.floats(0, 5000), st.floats(0, 5000)),
+    elapsed_s=st.floats(-30_000, 30_000),
+    factor=st.floats(0.5, 2.0),
+)
+def test_a_contradiction_is_one_on_the_ellipsoid(
+    start: tuple[float, float], bearing: float, radii_m: tuple[float, float], elapsed_s: float, factor: float
+) -> None:
+    """The generator judges by a sphere on the safe side, which may be 1.12 % short of the ellipsoid."""
+    possible_m = max(50_000.0, FASTEST_MPS * (abs(elapsed_s) + 120.0)) + sum(radii_m)
+    assume(possible_m * factor < 1.9e7)
+    end = anywhere(start, possible_m * factor, math.radians(bearing))
+    needed = Geodesic.WGS84.Inverse(*start, *end)["s12"] / possible_m
+    assume(not 1.0 < needed < 1.0112)
+    first, second = Sighting(10**15, *start, radii_m[0]), Sighting(10**15 + round(elapsed_s * 1e9), *end, radii_m[1])
+    assert contradict(first, second) == (needed > 1.0)
 
 
 def margin_m(fraud: Fraud, week: Week, history: list[Seen], shortened: float = 1.0) -> float:

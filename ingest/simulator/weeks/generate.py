@@ -106,11 +106,11 @@ def _plant(story: Story, dice: Dice) -> None:
 def _commit_frauds(plan: WeekPlan, stories: list[Story]) -> None:
     wanted = round(sum(len(story.episodes) for story in stories) / plan.episodes_per_fraud)
     dice = Dice(generator(plan.seed, "frauds"))
-    weights = [crime.weight for crime in CRIMES]
-    # Each victim in turn: the order is shuffled, so that no role is hit more often.
+    round_of_crimes = [crime for crime in CRIMES for _ in range(crime.share)]
+    # Each victim in turn, in an order of their own: no role is hit more often, and none always in the same way.
     victims = sorted(range(len(stories)), key=lambda number: digest(plan.seed, "victim", number))
     for number in range(wanted):
-        crime = dice.weighted(CRIMES, weights)
+        crime = round_of_crimes[number % len(round_of_crimes)]
         for attempt in range(_TRIES * 5):
             victim = stories[victims[(number + attempt // 5) % len(victims)]]
             if crime.commit(victim, dice):

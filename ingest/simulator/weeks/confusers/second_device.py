@@ -15,7 +15,7 @@ _DAY_S = 86_400.0
 
 
 def settle_tablet(story: Story, dice: Dice) -> None:
-    """Let a tablet report from home every 6 to 15 minutes for as long as the story lasts; days away from home are episodes."""
+    """Let a tablet report from home every 6 to 15 minutes for as long as the story lasts; each journey is an episode."""
     person = story.person
     device = DeviceId(uuid_like(story.plan.seed, "tablet", person.number))
     times, at_s = [], story.course.from_s
@@ -25,9 +25,9 @@ def settle_tablet(story: Story, dice: Dice) -> None:
     fixes = still(story.subject, device, person.home, times, dice, delay_s=20.0)
     story.others += fixes
     story.misplaced.update(f"{device}@{fix.fix_ns}" for fix in fixes)
-    for from_s, until_s, _ in story.course.away:
-        # Two hours on either side: the person is on the way.
-        span = from_s - 7200.0, until_s + 7200.0
+    # Out and back are two legs of one journey.
+    for out, back in zip(story.legs[::2], story.legs[1::2], strict=True):
+        span = out.from_s, back.until_s
         story.label(TABLET, *span, [fix for fix in fixes if span[0] <= fix.fix_ns / 1e9 <= span[1]])
 
 
@@ -35,10 +35,9 @@ def settle_carried(story: Story, dice: Dice) -> None:
     """Let a second phone report from wherever the person is; each day is an episode."""
     person, course = story.person, story.course
     device = DeviceId(uuid_like(story.plan.seed, "second phone", person.number))
-    fixes = record(story.plan, person, course.pieces, device, Post(course.from_s, course.until_s, 180.0, dice))
-    story.others += fixes
+    story.others += record(story.plan, person, course.pieces, device, Post(course.from_s, course.until_s, 180.0, dice))
     day_s = course.cold_until_s
     while day_s < course.until_s:
         end_s = min(course.until_s, day_s + _DAY_S)
-        story.label(CARRIED, day_s, end_s, [fix for fix in fixes if day_s <= fix.fix_ns / 1e9 < end_s], misplaced=False)
+        story.label(CARRIED, day_s, end_s)
         day_s += _DAY_S

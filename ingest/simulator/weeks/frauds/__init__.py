@@ -17,20 +17,21 @@ class Crime(NamedTuple):
     """One way to commit fraud."""
 
     kind: FraudKind
-    weight: float
-    """How often, relative to the others."""
+    share: int
+    """How many of each round of frauds."""
     commit: Callable[[Story, Dice], bool]
 
 
 CRIMES = (
-    Crime(FraudKind.TELEPORT, 3.0, teleport.phone_on),
-    Crime(FraudKind.TELEPORT_PHONE_OFF, 2.0, teleport.phone_off),
-    Crime(FraudKind.ATM, 1.5, teleport.atm),
-    Crime(FraudKind.SIMULTANEOUS, 1.0, simultaneous.at_once),
-    Crime(FraudKind.TAKEOVER, 1.5, takeover.take_over),
-    Crime(FraudKind.RUN, 1.5, spree.run_elsewhere),
-    Crime(FraudKind.CARD_TESTING, 1.0, spree.try_card),
-    Crime(FraudKind.SHORT, 1.0, short.near_miss),
-    Crime(FraudKind.DURING_CONFUSER, 0.5, teleport.during_confuser),
+    Crime(FraudKind.TELEPORT, 5, teleport.phone_on),
+    Crime(FraudKind.TELEPORT_PHONE_OFF, 4, teleport.phone_off),
+    Crime(FraudKind.TELEPORT_PHONE_OFF, 1, teleport.phone_off_for_hours),
+    Crime(FraudKind.ATM, 3, teleport.atm),
+    Crime(FraudKind.SIMULTANEOUS, 2, simultaneous.at_once),
+    Crime(FraudKind.TAKEOVER, 3, takeover.take_over),
+    Crime(FraudKind.RUN, 3, spree.run_elsewhere),
+    Crime(FraudKind.CARD_TESTING, 2, spree.try_card),
+    Crime(FraudKind.SHORT, 2, short.near_miss),
+    Crime(FraudKind.DURING_CONFUSER, 1, teleport.during_confuser),
 )
 """Every kind of fraud."""

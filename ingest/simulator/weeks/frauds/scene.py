@@ -17,8 +17,8 @@ _MARGIN_S = 1200.0
 
 
 def quiet(story: Story, from_s: float, until_s: float) -> bool:
-    """Say whether the victim is in the home city, on no journey, with no confuser going on."""
-    return story.is_free(from_s, until_s, _MARGIN_S) and not story.on_a_leg(from_s, until_s, 3600.0) and not _away(story, from_s, until_s)
+    """Say whether the victim is on no journey, with no confuser going on; in the home city or away from it."""
+    return story.is_free(from_s, until_s, _MARGIN_S) and not story.on_a_leg(from_s, until_s, 3600.0)
 
 
 def phone_is_on(story: Story, from_s: float, until_s: float, within_s: float = 600.0) -> bool:
@@ -29,9 +29,9 @@ def phone_is_on(story: Story, from_s: float, until_s: float, within_s: float = 6
     return from_s - story.fixes[before].fix_ns / 1e9 < within_s and story.fixes[after].fix_ns / 1e9 - until_s < within_s
 
 
-def far_shop(story: Story, category: str, dice: Dice, at_least_m: float = 0.0) -> tuple[Merchant, City]:
-    """Return a shop far away, and the city whose country and prices hold there."""
-    place, city = far_place(story.person.city, at_least_m, dice)
+def far_shop(story: Story, at_s: float, category: str, dice: Dice, at_least_m: float = 0.0) -> tuple[Merchant, City]:
+    """Return a shop far from where the victim is, and the city whose country and prices hold there."""
+    place, city = far_place(story.city(at_s), at_least_m, dice)
     return shop_at(story, category, place, city, dice), city
 
 
@@ -50,7 +50,3 @@ def note(
     names = tuple(payment.id for payment in payments)
     story.frauds.append(Fraud(kind, story.subject, from_ms, until_ms, names, device, provable=False))
     return True
-
-
-def _away(story: Story, from_s: float, until_s: float) -> bool:
-    return any(start - 3600.0 < until_s and from_s < end + 3600.0 for start, end, _ in story.course.away)

@@ -32,6 +32,6 @@ def near_miss(story: Story, dice: Dice) -> bool:
     here = story.where(at_s)
     story.rewrite(story.between(*span), still(story.subject, story.phone, here, times, dice))
     place = anywhere(here, dice.between(12_000.0, 45_000.0), dice.between(0.0, 2.0 * math.pi))
-    city = story.person.city
+    city = story.city(at_s)
     payment = story.pay(at_s, shop_at(story, dice.pick(SHOPS), place, city, dice), city, dice, times=2.5)
     return note(story, FraudKind.SHORT, span, (payment,))

@@ -18,7 +18,7 @@ def at_once(story: Story, dice: Dice) -> bool:
     at_s = honest.authorised_ms / 1000.0
     if not quiet(story, at_s, at_s):
         return False
-    shop, city = far_shop(story, dice.pick(SHOPS), dice)
+    shop, city = far_shop(story, at_s, dice.pick(SHOPS), dice)
     made = story.pay(at_s, shop, city, dice, card=honest.card, times=2.5)
     made = story.change(made, authorised_ms=honest.authorised_ms)
     return note(story, FraudKind.SIMULTANEOUS, (at_s, at_s), (made,))

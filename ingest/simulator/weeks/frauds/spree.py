@@ -18,7 +18,7 @@ def run_elsewhere(story: Story, dice: Dice) -> bool:
     lasts_s = 60.0 * dice.between(20.0, 40.0)
     if not quiet(story, from_s, from_s + lasts_s) or not phone_is_on(story, from_s, from_s + lasts_s):
         return False
-    place, city = far_place(story.person.city, 0.0, dice)
+    place, city = far_place(story.city(from_s), 0.0, dice)
     card = dice.pick(story.person.identity.cards)
     shops = [
         shop_at(story, dice.pick((*SHOPS, "cash")), offset(place, dice.between(-800.0, 800.0), dice.between(-800.0, 800.0)), city, dice)

@@ -22,7 +22,7 @@ def take_over(story: Story, dice: Dice) -> bool:
     if dice.happens(0.5):
         # As after a swapped SIM: it reports again once the intruder is gone.
         story.rewrite(story.between(from_s, until_s), [])
-    place, _ = far_place(story.person.city, 0.0, dice)
+    place, _ = far_place(story.city(from_s), 0.0, dice)
     device = DeviceId(uuid_like(story.plan.seed, "intruder", story.person.number, int(from_s)))
     times, at_s = [], from_s + 1.0
     while at_s < until_s:

@@ -7,7 +7,7 @@ from ingest.simulator.weeks.frauds.scene import SHOPS, far_shop, note, phone_is_
 from ingest.simulator.weeks.labels import FraudKind
 from ingest.simulator.weeks.story import Story
 
-__all__ = ["atm", "during_confuser", "phone_off", "phone_on"]
+__all__ = ["atm", "during_confuser", "phone_off", "phone_off_for_hours", "phone_on"]
 
 _SENSOR = ("GPS glitch", "ping-pong between two places", "phone clock wrong by minutes", "rounded coordinates, not flagged")
 
@@ -24,14 +24,22 @@ def atm(story: Story, dice: Dice) -> bool:
 
 def phone_off(story: Story, dice: Dice) -> bool:
     """Use the card while the owner's phone records nothing for 2 to 40 minutes before and after; False where nothing fits."""
+    at_s, before_s, after_s = story.moment(dice), 60.0 * dice.between(2.0, 40.0), 60.0 * dice.between(2.0, 40.0)
+    # Far enough that the nearer end mostly proves it.
+    return _strike_unseen(story, at_s, at_s - before_s, at_s + after_s, 306.0 * min(before_s, after_s) + 150_000.0, dice)
+
+
+def phone_off_for_hours(story: Story, dice: Dice) -> bool:
+    """Use the card while the owner's phone records nothing for 40 minutes to 3 hours before and after: often nothing is proved by that."""
     at_s = story.moment(dice)
-    from_s, until_s = at_s - 60.0 * dice.between(2.0, 40.0), at_s + 60.0 * dice.between(2.0, 40.0)
+    return _strike_unseen(story, at_s, at_s - 60.0 * dice.between(40.0, 180.0), at_s + 60.0 * dice.between(40.0, 180.0), 0.0, dice)
+
+
+def _strike_unseen(story: Story, at_s: float, from_s: float, until_s: float, at_least_m: float, dice: Dice) -> bool:
     if not quiet(story, from_s, until_s) or not phone_is_on(story, from_s, until_s):
         return False
     story.rewrite(story.between(from_s, until_s), [])
-    # Far enough that the nearer end mostly proves it.
-    at_least_m = 306.0 * min(at_s - from_s, until_s - at_s) + 150_000.0
-    shop, city = far_shop(story, dice.pick((*SHOPS, "cash")), dice, at_least_m)
+    shop, city = far_shop(story, at_s, dice.pick((*SHOPS, "cash")), dice, at_least_m)
     payment = story.pay(at_s, shop, city, dice, times=2.5)
     return note(story, FraudKind.TELEPORT_PHONE_OFF, (from_s, until_s), (payment,))
 
@@ -46,7 +54,7 @@ def during_confuser(story: Story, dice: Dice) -> bool:
     at_s = dice.between(from_s - 120.0, until_s + 120.0)
     if not story.judged[0] <= at_s <= story.judged[1]:
         return False
-    shop, city = far_shop(story, dice.pick(SHOPS), dice)
+    shop, city = far_shop(story, at_s, dice.pick(SHOPS), dice)
     payment = story.pay(at_s, shop, city, dice, times=2.5)
     return note(story, FraudKind.DURING_CONFUSER, (at_s, at_s), (payment,))
 
@@ -55,6 +63,6 @@ def _strike(story: Story, kind: FraudKind, category: str, dice: Dice) -> bool:
     at_s = story.moment(dice)
     if not quiet(story, at_s, at_s) or not phone_is_on(story, at_s, at_s):
         return False
-    shop, city = far_shop(story, category, dice)
+    shop, city = far_shop(story, at_s, category, dice)
     payment = story.pay(at_s, shop, city, dice, times=2.5)
     return note(story, kind, (at_s, at_s), (payment,))
