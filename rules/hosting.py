@@ -18,7 +18,7 @@ from veilocity.contracts import Alert, Decision, Fix, Transaction
 from veilocity.errors import StateError
 from veilocity.settings import Settings
 
-__all__ = ["Engine", "Outcome", "dump", "engine_of", "load", "newest_ns"]
+__all__ = ["Engine", "Outcome", "SubjectState", "dump", "engine_of", "load", "newest_ns"]
 
 _STATE_VERSION = 1
 _VERSION = bytes((_STATE_VERSION,))

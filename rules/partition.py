@@ -10,11 +10,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from rules.hosting import Engine, Outcome
+from rules.hosting import Engine, Outcome, SubjectState
 from rules.journal import FORMAT, Entry, entry_key, pack
 from rules.merge import FIX, PAYMENT, Record, Run
 from rules.snapshots import BUCKETS, Pace
-from rules.state import SubjectState
 from rules.store import StateStore, bucket_of
 from veilocity.contracts import Alert, Decision, Fix, Reject, RulesProgress, Transaction, decode, encode
 from veilocity.errors import RejectError, RejectReason

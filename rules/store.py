@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from zlib import crc32
 
-from rules.hosting import dump, load, newest_ns
+from rules.hosting import SubjectState, dump, load, newest_ns
 from rules.snapshots import BUCKETS, Snapshot, parts, tombstones
-from rules.state import SubjectState
 
 __all__ = ["NEVER_NS", "Limits", "StateStore", "bucket_of"]
 

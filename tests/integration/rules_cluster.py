@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +20,18 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from devstack.ports import free_port
-from rules.recovery import read_to_end
-from tests.unit.rules_world import START_MS
-from veilocity.contracts import Alert, Decision, Fix, RulesProgress, Transaction, decode, encode
+from rules.hosting import SubjectState, engine_of
+from rules.journal import Entry, is_entry, unpack
+from rules.merge import FIX, PAYMENT, Record, Run, in_order, take_until
+from rules.partition import INPUTS, Judge, Partition, Position
+from rules.recovery import Saved, read_to_end
+from rules.snapshots import BUCKETS
+from rules.store import Limits, StateStore
+from tests.unit.rules_world import LAGOS, LONDON, PARIS, START_MS, fix, payment
+from veilocity.contracts import Alert, AlertState, Decision, Fix, RulesProgress, Transaction, decode, encode
 from veilocity.kafka import client_config, consumer_config, ensure_topics, producer_config, topic_name, wait_for_topics
 from veilocity.settings import Settings, load
-from veilocity.topics import ALERTS, DECISIONS, FIXES, RULES_PROGRESS, TOPICS, TRANSACTIONS, Topic
+from veilocity.topics import ALERTS, DECISIONS, FIXES, REJECTS, RULES_PROGRESS, RULES_STATE, TOPICS, TRANSACTIONS, Topic
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +94,10 @@ def records(settings: Settings, topic: Topic, kind: type[_T]) -> list[_T]:
 
 def decisions(settings: Settings) -> list[Decision]:
     return records(settings, DECISIONS, Decision)
+
+
+def is_amended(decision: Decision) -> bool:
+    return getattr(decision, "revision", 1) > 1
 
 
 def alerts(settings: Settings) -> list[Alert]:
@@ -163,3 +175,118 @@ def committed_offsets(settings: Settings) -> dict[tuple[str, int], int]:
     found = {(at.topic, at.partition): at.offset for at in consumer.committed(wanted, timeout=10)}
     consumer.close()
     return found
+
+
+def city(people: int, steps: int, seed: int) -> list[Fix | Transaction]:
+    """Events of many people; a few payments are made impossibly far away."""
+    rng = random.Random(seed)  # noqa: S311  # test data
+    events: list[Fix | Transaction] = []
+    for step in range(steps):
+        for person in range(people):
+            subject, at_s = f"person-{person}", step * 20.0 + rng.random() * 15
+            home = LONDON if person % 2 else PARIS
+            if rng.random() < 0.3:
+                place = LAGOS if rng.random() < 0.02 else home
+                events.append(payment(at_s, place, id=f"{subject}-{step}", subject=subject))
+            else:
+                place = (home[0] + rng.random() / 100, home[1] + rng.random() / 100)
+                events.append(fix(at_s, place, accuracy_m=5 + rng.random() * 50, device=f"phone-{person}", subject=subject))
+    return events
+
+
+def standing(revisions: Iterable[Alert]) -> set[tuple[object, ...]]:
+    """Return what is alike in the alerts that hold at the end, whatever the order of the events."""
+    newest: dict[str, Alert] = {}
+    for alert in sorted(revisions, key=lambda one: one.revision):
+        newest[alert.id] = alert
+    held = [alert for alert in newest.values() if alert.state is not AlertState.RETRACTED]
+    return {(alert.id, alert.first, alert.second, alert.sentence, alert.episode, alert.severity) for alert in held}
+
+
+def judged(settings: Settings, events: Iterable[Fix | Transaction]) -> set[tuple[object, ...]]:
+    """Return the alerts that hold when the engine alone judges the events in their order."""
+    engine, states, revisions = engine_of(settings), dict[str, SubjectState](), list[Alert]()
+    for event in events:
+        revisions += engine.process(states.setdefault(event.subject, SubjectState()), event).alerts
+    return standing(revisions)
+
+
+class Told:
+    """One partition as an unbroken run leaves it that does what the journal tells, from the first record on."""
+
+    def __init__(self, settings: Settings, number: int) -> None:
+        self.records: list[tuple[str, bytes, bytes | None]] = []
+        self.journal = journal(settings, number)
+        limits = Limits(settings.rules_state_ttl_s * 10**9, settings.rules_subjects_max)
+        self.store = StateStore(limits)
+        self.partition = Partition(Judge(engine_of(settings), self.store), self, RulesProgress(number), Position(0, (0, 0)))
+        lanes = tuple(deque(_inputs(settings, topic, number)) for topic in INPUTS)
+        for entry in self.journal:
+            for ends in entry.runs:
+                self.partition.process(
+                    Run(in_order([*take_until(lanes[FIX], ends[FIX]), *take_until(lanes[PAYMENT], ends[PAYMENT])]), ends)
+                )
+        self.left = sum(map(len, lanes))
+
+    def send(self, topic: Topic, key: bytes, value: bytes | None) -> None:
+        self.records.append((topic.name, key, value))
+
+    def commit(self, _: object) -> None:
+        raise AssertionError("nothing is committed")
+
+    def of(self, topic: Topic) -> list[tuple[bytes, bytes | None]]:
+        return [(key, value) for name, key, value in self.records if name == topic.name]
+
+
+def _inputs(settings: Settings, topic: Topic, number: int) -> list[Record]:
+    found: list[Record] = []
+    rank = INPUTS.index(topic)
+
+    def take(message: Message) -> None:
+        found.append(Record(message.timestamp()[1], rank, message.offset() or 0, message.value() or b"", message.key() or b""))
+
+    read_to_end(settings, topic, number, take)
+    return found
+
+
+def journal(settings: Settings, number: int) -> list[Entry]:
+    """Return what the journal of one partition tells, in order."""
+    found: list[Entry] = []
+
+    def take(message: Message) -> None:
+        if is_entry(message.key() or b""):
+            found.append(unpack(message.value() or b""))
+
+    read_to_end(settings, RULES_STATE, number, take)
+    return found
+
+
+def saved_states(settings: Settings, number: int) -> StateStore:
+    """Return the states of one partition as they were last saved."""
+    saved, store = Saved(), StateStore(Limits(2**62, 2**40))
+    read_to_end(settings, RULES_STATE, number, lambda message: saved.take(message.key() or b"", message.value()))
+    saved.restore(store, (-1, -1))
+    return store
+
+
+def as_bytes(store: StateStore) -> list[tuple[bytes, bytes | None]]:
+    return [record for bucket in range(BUCKETS) for record in store.save(bucket, 0, 0)]
+
+
+def assert_unbroken(settings: Settings) -> None:
+    """Results, counters and saved states of every partition are, byte for byte, those of a run without a break.
+
+    The service must have been stopped in peace, so that everything is saved.
+    """
+    counters = {one.partition: one for one in progress(settings)}
+    for number in range(settings.kafka_partitions):
+        told = Told(settings, number)
+        assert [entry.sequence for entry in told.journal] == list(range(1, len(told.journal) + 1))
+        assert told.journal[-1].behind == {}
+        assert told.left == 0
+        for topic in (DECISIONS, ALERTS, REJECTS):
+            found: list[tuple[bytes, bytes | None]] = []
+            read_to_end(settings, topic, number, lambda message, found=found: found.append((message.key() or b"", message.value())))  # type: ignore[misc]  # a default argument binds the loop's value
+            assert found == told.of(topic)
+        assert counters[number] == told.partition.progress
+        assert as_bytes(saved_states(settings, number)) == as_bytes(told.store)

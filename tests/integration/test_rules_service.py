@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,24 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 
-from tests.integration.rules_cluster import alerts, decisions, events_read, messages, own_topics, progress, running, until, write
-from tests.unit.rules_world import LAGOS, LONDON, PARIS, Event, Tally, fix, parameters, payment, play
-from veilocity.contracts import Alert, AlertState, Reject, Transaction, Verdict, decode
+from tests.integration.rules_cluster import (
+    alerts,
+    assert_unbroken,
+    city,
+    decisions,
+    events_read,
+    is_amended,
+    judged,
+    messages,
+    own_topics,
+    progress,
+    running,
+    standing,
+    until,
+    write,
+)
+from tests.unit.rules_world import LAGOS, LONDON, fix, payment
+from veilocity.contracts import Reject, Transaction, Verdict, decode
 from veilocity.errors import RejectReason
 from veilocity.kafka import producer_config, topic_name
 from veilocity.settings import Settings
@@ -26,42 +42,6 @@ pytestmark = pytest.mark.services
 def cluster(kafka_server: str, tmp_path: Path) -> Iterator[Settings]:
     with own_topics(kafka_server, tmp_path) as settings:
         yield settings
-
-
-def _city(people: int, steps: int, seed: int) -> list[Event]:
-    """Events of many people; a few payments are made impossibly far away."""
-    rng = random.Random(seed)  # noqa: S311  # test data
-    events: list[Event] = []
-    for step in range(steps):
-        for person in range(people):
-            subject, at_s = f"person-{person}", step * 20.0 + rng.random() * 15
-            home = LONDON if person % 2 else PARIS
-            if rng.random() < 0.3:
-                place = LAGOS if rng.random() < 0.02 else home
-                events.append(payment(at_s, place, id=f"{subject}-{step}", subject=subject))
-            else:
-                place = (home[0] + rng.random() / 100, home[1] + rng.random() / 100)
-                events.append(fix(at_s, place, accuracy_m=5 + rng.random() * 50, device=f"phone-{person}", subject=subject))
-    return events
-
-
-def _standing(revisions: list[Alert]) -> dict[str, Alert]:
-    newest: dict[str, Alert] = {}
-    for alert in sorted(revisions, key=lambda one: one.revision):
-        newest[alert.id] = alert
-    return {name: alert for name, alert in newest.items() if alert.state is not AlertState.RETRACTED}
-
-
-def _unbroken(events: list[Event]) -> dict[str, Alert]:
-    by_subject: dict[str, list[Event]] = {}
-    for event in events:
-        by_subject.setdefault(event.subject, []).append(event)
-    tallies: list[Tally] = [play(own, parameters()) for own in by_subject.values()]
-    return _standing([alert for tally in tallies for alert in tally.revisions])
-
-
-def _alike(alert: Alert) -> tuple[object, ...]:
-    return alert.id, alert.first, alert.second, alert.sentence, alert.episode, alert.severity
 
 
 def test_a_payment_far_from_the_phone_is_flagged_and_the_service_stops_at_once(cluster: Settings) -> None:
@@ -93,50 +73,60 @@ def test_a_backlog_is_judged_in_the_order_in_which_it_was_written(cluster: Setti
     assert verdicts == {(Verdict.CLEAR, ()): 2_000}
 
 
-def test_kills_lose_and_double_nothing(cluster: Settings) -> None:
-    events = _city(people=100, steps=200, seed=11)
+def test_thirty_kills_lose_and_double_nothing(cluster: Settings) -> None:
+    events = city(people=100, steps=300, seed=11)
     payments = [event.id for event in events if isinstance(event, Transaction)]
     rng = random.Random(5)  # noqa: S311  # when to kill
+    kills, share = 30, -(-len(events) // 31)
     with running(cluster) as service:
-        for kill in range(4):
-            share = events[kill * len(events) // 5 : (kill + 1) * len(events) // 5]
-            write(cluster, share)
-            goal = kill * len(events) // 5 + rng.randrange(1, len(share))
-            until(lambda goal=goal: events_read(cluster) >= goal)  # type: ignore[misc]  # a default argument binds the loop's value
+        for kill in range(kills):
+            written = (kill + 1) * share
+            write(cluster, events[kill * share : written])
+            if kill % 2:
+                # At work: somewhere in what was just written.
+                goal = written - rng.randrange(1, share)
+                until(lambda goal=goal: events_read(cluster) >= goal)  # type: ignore[misc]  # a default argument binds the loop's value
+            else:
+                # At any moment: while it starts, joins, recovers or works.
+                time.sleep(rng.uniform(0.0, 2.0))
             service.kill()
             service.restart()
-        write(cluster, events[4 * len(events) // 5 :])
+        write(cluster, events[kills * share :])
         until(lambda: events_read(cluster) >= len(events))
         code, log, _ = service.stop()
     assert code == 0, log
-    assert Counter(decision.transaction.id for decision in decisions(cluster)) == Counter(payments)
-    assert {_alike(alert) for alert in _standing(alerts(cluster)).values()} == {_alike(alert) for alert in _unbroken(events).values()}
+    assert Counter(one.transaction.id for one in decisions(cluster) if not is_amended(one)) == Counter(payments)
+    assert standing(alerts(cluster)) == judged(cluster, events)
     total = progress(cluster)
     assert sum(one.fixes_read for one in total) == len(events) - len(payments)
     assert sum(one.decided for one in total) == sum(one.flagged + one.clear + one.not_scorable for one in total) == len(payments)
     for one in total:
         assert one.fixes_read == one.fixes_kept + one.fixes_duplicate + one.fixes_thinned + one.fixes_late + one.fixes_rejected
         assert one.transactions_read == one.decided + one.transactions_duplicate + one.transactions_rejected
-    assert sum(one.alerts_opened - one.alerts_retracted for one in total) == len(_standing(alerts(cluster)))
+    assert sum(one.alerts_opened - one.alerts_retracted for one in total) == len(standing(alerts(cluster)))
+    assert_unbroken(cluster)
 
 
-def test_two_instances_share_the_partitions_and_one_takes_over(cluster: Settings) -> None:
-    events = _city(people=40, steps=30, seed=3)
-    third = len(events) // 3
-    with running(cluster, rules_instance="one") as one, running(cluster, rules_instance="two", rules_metrics_port=0) as two:
-        write(cluster, events[:third])
-        until(lambda: events_read(cluster) >= third)
-        until(lambda: 0 < _subjects(cluster) < 40)
-        write(cluster, events[third : 2 * third])
-        until(lambda: events_read(cluster) >= 2 * third)
-        two.kill()
-        write(cluster, events[2 * third :])
+def test_a_second_instance_joins_and_the_first_takes_over_when_it_dies(cluster: Settings) -> None:
+    events = city(people=40, steps=60, seed=3)
+    quarter = len(events) // 4
+    with running(cluster, rules_instance="one") as one:
+        write(cluster, events[:quarter])
+        until(lambda: events_read(cluster) >= quarter)
+        with running(cluster, rules_instance="two", rules_metrics_port=0) as two:
+            write(cluster, events[quarter : 2 * quarter])
+            until(lambda: 0 < _subjects(cluster) < 40)
+            write(cluster, events[2 * quarter : 3 * quarter])
+            until(lambda: events_read(cluster) >= 3 * quarter)
+            two.kill()
+        write(cluster, events[3 * quarter :])
         until(lambda: events_read(cluster) >= len(events))
         code, log, _ = one.stop()
     assert code == 0, log
     payments = [event.id for event in events if isinstance(event, Transaction)]
-    assert Counter(decision.transaction.id for decision in decisions(cluster)) == Counter(payments)
-    assert {_alike(alert) for alert in _standing(alerts(cluster)).values()} == {_alike(alert) for alert in _unbroken(events).values()}
+    assert Counter(one.transaction.id for one in decisions(cluster) if not is_amended(one)) == Counter(payments)
+    assert standing(alerts(cluster)) == judged(cluster, events)
+    assert_unbroken(cluster)
 
 
 def _subjects(cluster: Settings) -> int:

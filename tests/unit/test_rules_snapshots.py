@@ -5,12 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from rules.hosting import dump
+from rules.hosting import SubjectState, dump
 from rules.journal import CYCLE_ENTRIES, RING, Entry, entry_key, pack, unpack
 from rules.recovery import Saved
 from rules.replay import check_engine, needed
 from rules.snapshots import BUCKETS, PART_BYTES, Pace, join, parts, read_key, tombstones
-from rules.state import SubjectState
 from rules.store import NEVER_NS, Limits, StateStore, bucket_of
 from veilocity.errors import StateError
 
