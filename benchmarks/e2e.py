@@ -24,7 +24,7 @@ from benchmarks.figures import Figure, percentile, write
 from devstack import Stack
 from ingest.simulator import directory
 from privacy.tokens import Tokeniser, TokenKind
-from rules.proof import alert_id
+from rules.episodes import alert_id
 from storage.queries import Reader
 from veilocity import settings as kernel_settings
 from veilocity.contracts import Alert, SubjectId, Transaction, decode

@@ -1,7 +1,7 @@
 """What the page shows, held in memory and bounded: the newest place of every person, the newest alerts and payments.
 
 Theory: every kind of document has a rule that says which of two versions holds, and the rule is a maximum (positions by minute and batch,
-alerts by revision, payments never change). A maximum does not care about order or repetition, so applying the changes of batches one by
+alerts and payments by revision). A maximum does not care about order or repetition, so applying the changes of batches one by
 one, several at once, or twice gives the same picture as reading everything at the end. That is what makes resuming a stream safe.
 
 A picture is not locked: its owner sees to that.
@@ -45,7 +45,7 @@ class Changes(Protocol):
 
     @property
     def transactions(self) -> Sequence[MaskedTransaction]:
-        """Payments that were decided."""
+        """Payments that were decided, or decided anew."""
         ...
 
     @property
@@ -165,7 +165,7 @@ class Picture:
         held = (set(self._positions), set(self._alerts), set(self._payments))
         moved = _merge(self._positions, positions, _position_age)
         revised = _merge(self._alerts, alerts, lambda alert: (alert.revision,))
-        paid = _merge(self._payments, payments, lambda _payment: (0,))
+        paid = _merge(self._payments, payments, lambda payment: (payment.revision,))
         self._trim()
         delta = _content(
             progress,
@@ -210,6 +210,6 @@ def _content(
 ) -> Content:
     places: list[Place] = [position.place for position in positions]
     places += [payment.place for payment in payments if payment.place]
-    places += [end.place for alert in alerts for end in (alert.first, alert.second)]
+    places += [end.place for alert in alerts for end in (alert.first, alert.second) if end.place]
     cells = {place.cell: cell_outline(place.cell) for place in places}
     return Content(progress, tuple(positions), tuple(alerts), tuple(payments), cells)

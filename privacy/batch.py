@@ -2,12 +2,14 @@
 
     transactions = released + suppressed + late + pending         holds after every micro-batch, and is checked
 
-A payment is in exactly one of the four: late when it is read, else pending until its window closes, then released or suppressed.
+A payment is in exactly one of the four: late when it is read, else pending until its window closes, then released or suppressed. A later
+answer to it (an amendment) changes its stored verdict and none of these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -18,7 +20,17 @@ from privacy.policy import Policy
 from privacy.releases import release
 from privacy.state import StagedRow, StageState
 from sketches import alike
-from storage.documents import MaskedAlert, MaskedBatch, MaskedTransaction, Position, Progress, ReleaseDocument, Sample, SimilarGroup
+from storage.documents import (
+    MaskedAlert,
+    MaskedAmendment,
+    MaskedBatch,
+    MaskedTransaction,
+    Position,
+    Progress,
+    ReleaseDocument,
+    Sample,
+    SimilarGroup,
+)
 from veilocity.contracts import Verdict
 from veilocity.errors import StateError
 
@@ -28,6 +40,7 @@ MOST_GROUPS = 200
 """Groups kept of one window, largest first: an analyst reads no more."""
 MOST_MEMBERS = 100
 _SAMPLE_ID = "sample"
+_Revised = TypeVar("_Revised", MaskedAlert, MaskedAmendment)
 
 
 class Absorbed(msgspec.Struct):
@@ -172,7 +185,8 @@ def concluded(
     return MaskedBatch(
         progress=state.progress,
         transactions=absorbed.transactions,
-        alerts=_newest_alerts(parts),
+        amendments=_newest(amendment for part in parts for amendment in part.amendments),
+        alerts=_newest(alert for part in parts for alert in part.alerts),
         positions=_newest_positions(parts),
         releases=tuple(document for window in closed for document in window.releases),
         groups=tuple(group for window in closed for group in window.groups),
@@ -196,6 +210,7 @@ def _counted(
         seq=seq,
         decisions=before.decisions + sum(part.decisions for part in parts),
         transactions=before.transactions + len(absorbed.transactions),
+        amendments=before.amendments + sum(part.amended for part in parts),
         released=before.released + sum(window.released for window in closed),
         suppressed=before.suppressed + sum(window.suppressed for window in closed),
         late=before.late + absorbed.late,
@@ -213,13 +228,12 @@ def _counted(
     return after
 
 
-def _newest_alerts(parts: Sequence[MaskedPart]) -> tuple[MaskedAlert, ...]:
-    newest: dict[str, MaskedAlert] = {}
-    for part in parts:
-        for alert in part.alerts:
-            known = newest.get(alert.id)
-            if known is None or alert.revision > known.revision:
-                newest[alert.id] = alert
+def _newest(found: Iterable[_Revised]) -> tuple[_Revised, ...]:
+    newest: dict[str, _Revised] = {}
+    for document in found:
+        known = newest.get(document.id)
+        if known is None or document.revision > known.revision:
+            newest[document.id] = document
     return tuple(newest[identity] for identity in sorted(newest))
 
 

@@ -1,7 +1,8 @@
 """What one executor task makes of its Kafka records: masked, reduced, and safe to send to the driver.
 
-Nine of ten records are fixes and only the newest of a person matters, so they are reduced before a token is made; of an alert the newest
-revision is kept. A record that does not decode is counted with its reason and costs nothing but itself.
+Nine of ten records are fixes and only the newest of a person matters, so they are reduced before a token is made; of an alert
+and of the later answers to a payment the newest revision is kept. A record that does not decode is counted with its reason and costs
+nothing but itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from privacy.masking import Masker
-from storage.documents import MaskedAlert, MaskedTransaction, Position
+from storage.documents import MaskedAlert, MaskedAmendment, MaskedTransaction, Position
 from veilocity.contracts import Alert, Decision, Fix, decode
 from veilocity.errors import ContractError, RejectError, RejectReason
 from veilocity.geo import valid_coordinates
@@ -35,10 +36,14 @@ class MaskedPart(msgspec.Struct, array_like=True):
     """Everything one task hands to the driver."""
 
     payments: list[MaskedPayment] = msgspec.field(default_factory=list)
+    """First answers."""
+    amendments: list[MaskedAmendment] = msgspec.field(default_factory=list)
     alerts: list[MaskedAlert] = msgspec.field(default_factory=list)
     positions: list[Position] = msgspec.field(default_factory=list)
     decisions: int = 0
-    """Records read from `decisions`, undecodable ones included."""
+    """Records read from `decisions`, amendments and undecodable ones included."""
+    amended: int = 0
+    """Records that were later answers, older ones of the same payment included."""
     alert_revisions: int = 0
     alerts_opened: int = 0
     fixes: int = 0
@@ -55,6 +60,7 @@ class PartBuilder:
         self._rejected: Counter[str] = Counter()
         self._newest_fix: dict[str, Fix] = {}
         self._newest_alert: dict[str, MaskedAlert] = {}
+        self._newest_amendment: dict[str, MaskedAmendment] = {}
 
     def add(self, source: Source, partition: int, offsets: Iterable[int], values: Iterable[bytes | None]) -> None:
         """Take records of one partition in offset order; refused ones are counted."""
@@ -70,13 +76,24 @@ class PartBuilder:
         part = self._part
         part.positions = [self._masker.position(fix) for fix in self._newest_fix.values()]
         part.alerts = list(self._newest_alert.values())
+        part.amendments = list(self._newest_amendment.values())
         part.rejected = dict(sorted(self._rejected.items()))
         return part
 
     def _add_decision(self, partition: int, offset: int, value: bytes) -> None:
         self._part.decisions += 1
-        transaction = self._masker.transaction(decode(value, Decision))
-        self._part.payments.append(MaskedPayment(partition, offset, transaction))
+        decision = decode(value, Decision)
+        if decision.revision > 1:
+            self._amend(self._masker.amendment(decision))
+        else:
+            self._part.payments.append(MaskedPayment(partition, offset, self._masker.transaction(decision)))
+
+    def _amend(self, amendment: MaskedAmendment) -> None:
+        # The first answer has put the payment into windows, sample, filter and groups: a later one must not do so again.
+        self._part.amended += 1
+        known = self._newest_amendment.get(amendment.id)
+        if known is None or amendment.revision > known.revision:
+            self._newest_amendment[amendment.id] = amendment
 
     def _add_alert(self, _partition: int, _offset: int, value: bytes) -> None:
         masked = self._masker.alert(decode(value, Alert))

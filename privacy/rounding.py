@@ -6,11 +6,11 @@ than the exact one, never more.
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
 from veilocity.geo import Interval
 
-__all__ = ["MINUTE_MS", "minute_ms", "nearest", "round_down", "round_up", "whole_minutes_up_s", "widened"]
+__all__ = ["MINUTE_MS", "hundredths_up", "minute_ms", "nearest", "round_down", "round_up", "whole_minutes_up_s", "widened"]
 
 MINUTE_MS = 60_000
 _DOWN = Context(prec=2, rounding=ROUND_FLOOR)
@@ -43,6 +43,15 @@ def nearest(value: float) -> float:
     5000000.0
     """
     return float(_NEAREST.create_decimal_from_float(value))
+
+
+def hundredths_up(value: float) -> float:
+    """Return the smallest whole number of hundredths that is not below `value`: how likely something is at most.
+
+    >>> hundredths_up(0.0), hundredths_up(1e-9), hundredths_up(0.07), hundredths_up(1.0)
+    (0.0, 0.01, 0.07, 1.0)
+    """
+    return float(Decimal(repr(value)).quantize(Decimal("0.01"), ROUND_CEILING))
 
 
 def widened(interval: Interval) -> Interval:

@@ -36,7 +36,7 @@ class Telemetry:
     def batch_done(self, documents: MaskedBatch, state: StageState, rejected: Sequence[dict[str, int]]) -> None:
         """Note what a micro-batch wrote."""
         _show_progress(documents.progress)
-        for kind in ("transactions", "alerts", "positions", "releases", "groups"):
+        for kind in ("transactions", "amendments", "alerts", "positions", "releases", "groups"):
             _DOCUMENTS.labels(kind).inc(len(getattr(documents, kind)))
         for reasons in rejected:
             for reason, count in reasons.items():
@@ -56,6 +56,6 @@ class Telemetry:
 def _show_progress(progress: Progress) -> None:
     for state in ("released", "suppressed", "late", "pending"):
         _PAYMENTS.labels(state).set(getattr(progress, state))
-    for kind in ("decisions", "transactions", "fixes", "alerts", "alert_revisions", "rejected"):
+    for kind in ("decisions", "transactions", "amendments", "fixes", "alerts", "alert_revisions", "rejected"):
         _RECORDS.labels(kind).set(getattr(progress, kind))
     _SEQ.set(progress.seq)

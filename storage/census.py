@@ -1,7 +1,8 @@
 """How many documents each store holds: the figures that conservation is judged by.
 
 Documents are counted up to the last complete batch, so the count of what is written once is exact while writing goes on. A replaced
-alert carries the number of the newer batch, so all alerts are counted as well: the true number lies between both counts.
+alert and an amended payment carry the number of the newer batch, so all of them are counted as well: the true number lies between both
+counts.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ __all__ = ["Census", "StoreCount", "take_census"]
 _ANSWER_MS = 60_000
 """Counting reads an index through: slow on a large store, and nobody waits for it but an operator."""
 
+_REPLACED: tuple[Kind[Any], ...] = (TRANSACTIONS, ALERTS)
+
 
 class StoreCount(msgspec.Struct, frozen=True):
     """What one store holds, complete batches only unless said otherwise."""
 
     transactions: int = 0
+    transactions_with_unfinished: int = 0
+    """All payments, those touched by a batch that is not complete included."""
     alerts: int = 0
     alerts_with_unfinished: int = 0
-    """All alerts, those touched by a batch that is not complete included."""
     releases: int = 0
     groups: int = 0
     refused_transactions: int = 0
@@ -82,7 +86,7 @@ def take_census(settings: Settings) -> Census:
 def _count_mongodb(database: Database[Document], seq: int) -> dict[str, int]:
     finished = {"seq": {"$lte": seq}}
     counts = {kind.name: database[kind.name].count_documents(finished) for kind in SEARCHABLE}
-    return {**counts, "alerts_with_unfinished": database[ALERTS.name].count_documents({})}
+    return counts | {f"{kind.name}_with_unfinished": database[kind.name].count_documents({}) for kind in _REPLACED}
 
 
 def _count_elasticsearch(client: Elasticsearch, prefix: str, seq: int) -> dict[str, int]:
@@ -94,7 +98,7 @@ def _count_elasticsearch(client: Elasticsearch, prefix: str, seq: int) -> dict[s
 
     finished = {"range": {"seq": {"lte": seq}}}
     counts = {kind.name: count(kind, finished) for kind in SEARCHABLE}
-    return {**counts, "alerts_with_unfinished": count(ALERTS, {"match_all": {}})}
+    return counts | {f"{kind.name}_with_unfinished": count(kind, {"match_all": {}}) for kind in _REPLACED}
 
 
 def _released_payments(database: Database[Document], seq: int) -> int:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import msgspec
 
-from veilocity.contracts import AlertState, Channel, Check, Episode, ObservationKind, Release, Severity, Verdict
+from veilocity.contracts import AlertState, Channel, Check, ObservationKind, Release, Severity, Verdict
 from veilocity.geo import Interval
 
 __all__ = [
     "MaskedAlert",
+    "MaskedAmendment",
     "MaskedBatch",
+    "MaskedEpisode",
     "MaskedObservation",
     "MaskedTransaction",
     "Place",
@@ -35,10 +37,13 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
 
 class MaskedTransaction(msgspec.Struct, frozen=True, gc=False):
-    """One decided payment. Written once, never changed."""
+    """One decided payment. Its answer may be amended (`MaskedAmendment`); everything else is never changed."""
 
     id: str
     seq: int
+    """Of the micro-batch that wrote the payment or amended it last."""
+    revision: int
+    """Of the answer: 1 is the first, and a lower one never overwrites a higher."""
     subject: str
     card: str | None
     device: str | None
@@ -53,24 +58,56 @@ class MaskedTransaction(msgspec.Struct, frozen=True, gc=False):
     merchant: str
     category: str
     channel: Channel
+    country: str | None
+    """Of the merchant, two letters, where stated."""
     place: Place | None
     verdict: Verdict
     score: float
     reasons: tuple[str, ...]
     alert: str | None
     """Token of the alert that the decision names."""
+    severity: Severity | None
+    """Of the gravest finding, or the fallback of what cannot be scored."""
     place_seen_before: bool | None
     """Whether the Bloom filter knew this person at this cell; None where the payment has no place."""
 
 
+class MaskedAmendment(msgspec.Struct, frozen=True, gc=False):
+    """A later answer to a payment that is stored already: these fields replace the payment's, if `revision` is higher than its own.
+
+    A payment that the store refused is not made by its amendment.
+    """
+
+    id: str
+    """`MaskedTransaction.id` of the payment."""
+    seq: int
+    revision: int
+    minute_ms: int
+    """Of the payment: never changes, and says where it is stored."""
+    verdict: Verdict
+    score: float
+    reasons: tuple[str, ...]
+    alert: str | None
+    severity: Severity | None
+
+
 class MaskedObservation(msgspec.Struct, frozen=True, gc=False):
-    """One end of an impossible trip, coarse."""
+    """One of the two observations of an alert, coarse."""
 
     kind: ObservationKind
     minute_ms: int
-    place: Place
+    place: Place | None
+    """None for a payment without a place."""
     accuracy_m: float
     """The radius the rule used, rounded up to two significant digits."""
+
+
+class MaskedEpisode(msgspec.Struct, frozen=True, gc=False):
+    """How often the same cause was seen, in times cut to the minute; which events it were stays inside."""
+
+    first_ms: int
+    last_ms: int
+    count: int
 
 
 class MaskedAlert(msgspec.Struct, frozen=True, gc=False):
@@ -81,21 +118,29 @@ class MaskedAlert(msgspec.Struct, frozen=True, gc=False):
     revision: int
     rule: str
     rule_version: str
+    cause: str
+    """The reason code."""
     severity: Severity
     state: AlertState
     subject: str
+    score: float
+    """0 (surely fine) to 1 (surely not), two digits after the point."""
+    probability: float | None
+    """That a person could have made the trip, rounded up to hundredths; None where the rule does not ask that."""
     first: MaskedObservation
     second: MaskedObservation
-    distance_m: Interval
+    distance_m: Interval | None
+    """None where one of the two has no place."""
     elapsed_s: float
     speed_kmh: Interval | None
-    speed_limit_kmh: float
-    minimum_distance_m: float
-    fine_with_s: float
+    speed_limit_kmh: float | None
+    """None where the rule is not about a speed."""
+    minimum_distance_m: float | None
+    fine_with_s: float | None
+    """None where the rule is not about travel."""
     sentence: str
     checks: tuple[Check, ...]
-    episode: Episode
-    """Times cut to the minute."""
+    episode: MaskedEpisode
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
@@ -145,7 +190,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 class Progress(msgspec.Struct, frozen=True, gc=False):
     """What the privacy stage has done since its beginning: one document, written last in every batch.
 
-    decisions = transactions + rejected_decisions (and every one of them is in both stores)
+    decisions = transactions + amendments + rejected_decisions (and each of `transactions` is in both stores)
     transactions = released + suppressed + late + pending
     """
 
@@ -154,6 +199,9 @@ class Progress(msgspec.Struct, frozen=True, gc=False):
     seq: int
     decisions: int = 0
     transactions: int = 0
+    """Payments: first answers."""
+    amendments: int = 0
+    """Later answers to payments."""
     released: int = 0
     """Payments in released classes."""
     suppressed: int = 0
@@ -180,6 +228,8 @@ class MaskedBatch(msgspec.Struct, frozen=True):
 
     progress: Progress
     transactions: tuple[MaskedTransaction, ...] = ()
+    amendments: tuple[MaskedAmendment, ...] = ()
+    """One for a payment; it may be of this batch."""
     alerts: tuple[MaskedAlert, ...] = ()
     positions: tuple[Position, ...] = ()
     releases: tuple[ReleaseDocument, ...] = ()

@@ -1,22 +1,37 @@
 """Elasticsearch: the copy of masked documents that people search, on a map and over time.
 
 Every document has its own id and an external version, so writing it again, or an older revision after a newer one, is answered by a
-conflict that means "done already". Only what every edition of Elasticsearch has is used: no scripts, pipelines or by-query calls.
+conflict that means "done already". A later answer to a payment is put into the document that is there, which is then written whole with the
+answer's revision as its version, because a partial update knows no external version. Only what every edition of Elasticsearch has is used:
+no scripts, pipelines or by-query calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AuthenticationException, AuthorizationException, BadRequestError, Elasticsearch, NotFoundError
 from elasticsearch.helpers import streaming_bulk
 
-from storage.documents import MaskedBatch
-from storage.kinds import ALERTS, GROUPS, RELEASES, SEARCHABLE, TRANSACTIONS, Document, Kind, month, to_document
-from storage.mappings import MAPPING_VERSION, alias, index_name, template
+from storage.documents import MaskedAmendment, MaskedBatch
+from storage.kinds import (
+    ALERTS,
+    AMENDMENTS,
+    GROUPS,
+    RELEASES,
+    SEARCHABLE,
+    TRANSACTIONS,
+    Document,
+    Kind,
+    amended_fields,
+    month,
+    to_document,
+)
+from storage.mappings import MAPPING_VERSION, alias, index_name, mapping, patterns, template
 from storage.refusals import Refusal
 from veilocity.errors import SettingsError, StateError, StoreUnavailableError
 from veilocity.settings import Settings
@@ -30,6 +45,7 @@ _CHUNK_DOCUMENTS = 1_000
 _CONFLICT = 409
 _BAD_REQUEST = 400
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_NO_INDEX = "index_not_found_exception"
 _BLOCKED = "cluster_block_exception"
 """Read-only because a disk is full: passes when somebody makes room."""
 
@@ -46,7 +62,7 @@ class ElasticStore:
         self._client.close()
 
     def ensure_templates(self) -> None:
-        """Make the templates, and the indices that are not cut by month.
+        """Make the templates and the indices that are not cut by month, and give the indices of an older version the fields they lack.
 
         Raises:
             StateError: the cluster's templates are of a newer version.
@@ -54,8 +70,10 @@ class ElasticStore:
         with translated():
             for kind in SEARCHABLE:
                 name = alias(self._prefix, kind)
-                self._refuse_newer(name)
+                version = self._version(name)
                 self._client.indices.put_index_template(name=name, **template(self._prefix, kind))
+                if version and version < MAPPING_VERSION:
+                    self._add_fields(kind)
                 if not kind.monthly:
                     self._ensure_index(index_name(self._prefix, kind, ""))
 
@@ -65,11 +83,37 @@ class ElasticStore:
         Guarantee: afterwards, whatever was written before or is written meanwhile, each id holds the highest version offered.
         """
         actions = [
-            *(self._action(TRANSACTIONS, to_document(TRANSACTIONS, record), 1) for record in batch.transactions),
+            *(self._action(TRANSACTIONS, to_document(TRANSACTIONS, record), record.revision) for record in batch.transactions),
             *(self._action(ALERTS, to_document(ALERTS, record), record.revision) for record in batch.alerts),
             *(self._action(RELEASES, to_document(RELEASES, record), 1) for record in batch.releases),
             *(self._action(GROUPS, to_document(GROUPS, record), 1) for record in batch.groups),
         ]
+        refused = self._index(actions)
+        for start in range(0, len(batch.amendments), _CHUNK_DOCUMENTS):
+            refused += self._amend(batch.amendments[start : start + _CHUNK_DOCUMENTS])
+        return refused
+
+    def _amend(self, amendments: Sequence[MaskedAmendment]) -> list[Refusal]:
+        """Replace the answers of payments by higher revisions; a payment that is not there is not made.
+
+        Reading and writing are two steps: only the privacy stage writes, and its folder's lock lets no second one in.
+        """
+        places = [{"_index": self._month_of(amendment), "_id": amendment.id} for amendment in amendments]
+        with translated():
+            # By id, so what was just written is found without a refresh.
+            answers = self._client.mget(docs=places)["docs"]
+        actions = []
+        for amendment, answer in zip(amendments, answers, strict=True):
+            known = _source_of(answer)
+            if known is not None and known.get("revision", 1) < amendment.revision:
+                document = {**known, **amended_fields(amendment), "_id": amendment.id}
+                actions.append(self._action(TRANSACTIONS, document, amendment.revision))
+        return [replace(refusal, kind=AMENDMENTS) for refusal in self._index(actions)]
+
+    def _month_of(self, amendment: MaskedAmendment) -> str:
+        return index_name(self._prefix, TRANSACTIONS, month(amendment.minute_ms))
+
+    def _index(self, actions: list[Document]) -> list[Refusal]:
         refused: list[Refusal] = []
         with translated():
             results = streaming_bulk(
@@ -110,6 +154,17 @@ class ElasticStore:
         kind = action["_index"].removeprefix(f"{self._prefix}-").partition("-")[0]
         return Refusal(ELASTICSEARCH, kind, action["_id"], action["_source"]["seq"], reason)
 
+    def _add_fields(self, kind: Kind[Any]) -> None:
+        """Give every index of the kind the fields that its mapping lacks; those it has stay as they are."""
+        wanted = mapping(kind)
+        self._client.indices.put_mapping(
+            index=patterns(self._prefix, kind),
+            dynamic=wanted["dynamic"],
+            properties=wanted["properties"],
+            meta=wanted["_meta"],
+            allow_no_indices=True,
+        )
+
     def _ensure_index(self, name: str) -> None:
         if self._client.indices.exists(index=name):
             return
@@ -119,17 +174,31 @@ class ElasticStore:
             if cause.error != "resource_already_exists_exception":
                 raise
 
-    def _refuse_newer(self, name: str) -> None:
+    def _version(self, name: str) -> int:
+        """Return the version of a template in the cluster, 0 where there is none; a newer one is refused."""
         try:
             found = self._client.indices.get_index_template(name=name)
         except NotFoundError:
-            return
-        version = found["index_templates"][0]["index_template"].get("version", 0)
+            return 0
+        version = int(found["index_templates"][0]["index_template"].get("version", 0))
         if version > MAPPING_VERSION:
             raise StateError(
                 f"Elasticsearch has mappings of version {version}, this program knows {MAPPING_VERSION}: upgrade it, "
                 "or set VEILOCITY_ELASTICSEARCH_INDEX_PREFIX to another prefix"
             )
+        return version
+
+
+def _source_of(answer: Document) -> Document | None:
+    """Return a document of a multi-get, None where there is none.
+
+    Raises:
+        StoreUnavailableError: it cannot be read now.
+    """
+    fault = answer.get("error")
+    if fault is not None and fault["type"] != _NO_INDEX:
+        raise StoreUnavailableError(f"Elasticsearch cannot read now ({fault['type']})")
+    return answer["_source"] if answer.get("found") else None
 
 
 def connect(settings: Settings, *, request_timeout_s: float) -> Elasticsearch:

@@ -20,6 +20,7 @@ import msgspec
 
 from storage.documents import (
     MaskedAlert,
+    MaskedAmendment,
     MaskedTransaction,
     Position,
     Progress,
@@ -31,6 +32,7 @@ from veilocity.errors import StateError
 
 __all__ = [
     "ALERTS",
+    "AMENDMENTS",
     "DEAD_LETTERS",
     "GROUPS",
     "KINDS",
@@ -43,6 +45,7 @@ __all__ = [
     "TRANSACTIONS",
     "Document",
     "Kind",
+    "amended_fields",
     "from_document",
     "month",
     "position_version",
@@ -117,6 +120,8 @@ PROGRESS = Kind("progress", Progress)
 
 KINDS: tuple[Kind[Any], ...] = (TRANSACTIONS, ALERTS, POSITIONS, RELEASES, GROUPS, SAMPLES, PROGRESS)
 SEARCHABLE: tuple[Kind[Any], ...] = tuple(kind for kind in KINDS if kind.searchable)
+AMENDMENTS = "amendments"
+"""No documents of their own: what a refused one is called in `dead_letters`."""
 SCHEMA = "schema"
 """Collection with the version of all this."""
 DEAD_LETTERS = "dead_letters"
@@ -152,6 +157,19 @@ def to_document(kind: Kind[_R], record: _R) -> Document:
     if kind.derive is not None:
         document.update(kind.derive(document))
     return document
+
+
+def amended_fields(amendment: MaskedAmendment) -> Document:
+    """Return the fields of a payment's document that a later answer replaces.
+
+    >>> from veilocity.contracts import Verdict
+    >>> fields = amended_fields(MaskedAmendment("p", 9, 2, 60_000, Verdict.CLEAR, 0.0, (), None, None))
+    >>> sorted(fields)
+    ['alert', 'reasons', 'revision', 'score', 'seq', 'severity', 'verdict']
+    """
+    fields: Document = msgspec.to_builtins(amendment)
+    del fields["id"], fields["minute_ms"]
+    return fields
 
 
 def from_document(kind: Kind[_R], document: Document) -> _R:

@@ -14,7 +14,7 @@ __all__ = ["MAPPING_VERSION", "alias", "index_name", "mapping", "patterns", "tem
 
 Mapping = dict[str, Any]
 
-MAPPING_VERSION = 1
+MAPPING_VERSION = 2
 """Raise it with every change of a mapping; a newer template in the cluster is refused."""
 
 _KEYWORD: Mapping = {"type": "keyword", "ignore_above": 1024}
@@ -39,6 +39,7 @@ _OBSERVATION = _object(kind=_KEYWORD, minute_ms=_TIME, place=_PLACE, accuracy_m=
 _PROPERTIES: dict[str, dict[str, Mapping]] = {
     TRANSACTIONS.name: {
         "seq": _LONG,
+        "revision": _INTEGER,
         "subject": _KEYWORD,
         "card": _KEYWORD,
         "device": _KEYWORD,
@@ -51,11 +52,13 @@ _PROPERTIES: dict[str, dict[str, Mapping]] = {
         "merchant": _KEYWORD,
         "category": _KEYWORD,
         "channel": _KEYWORD,
+        "country": _KEYWORD,
         "place": _PLACE,
         "verdict": _KEYWORD,
         "score": _FRACTION,
         "reasons": _KEYWORD,
         "alert": _KEYWORD,
+        "severity": _KEYWORD,
         "place_seen_before": _FLAG,
     },
     ALERTS.name: {
@@ -64,9 +67,12 @@ _PROPERTIES: dict[str, dict[str, Mapping]] = {
         "revision": _INTEGER,
         "rule": _KEYWORD,
         "rule_version": _KEYWORD,
+        "cause": _KEYWORD,
         "severity": _KEYWORD,
         "state": _KEYWORD,
         "subject": _KEYWORD,
+        "score": _FRACTION,
+        "probability": _FRACTION,
         "first": _OBSERVATION,
         "second": _OBSERVATION,
         "distance_m": _INTERVAL,

@@ -24,9 +24,10 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from storage.documents import MaskedBatch, Progress
+from storage.documents import MaskedAmendment, MaskedBatch, Progress
 from storage.kinds import (
     ALERTS,
+    AMENDMENTS,
     DEAD_LETTERS,
     GROUPS,
     POSITIONS,
@@ -36,6 +37,7 @@ from storage.kinds import (
     TRANSACTIONS,
     Document,
     Kind,
+    amended_fields,
     to_document,
 )
 from storage.refusals import Refusal, to_dead_letter
@@ -134,6 +136,7 @@ class MongoStore:
         """
         refused: list[Refusal] = []
         refused += self._insert(TRANSACTIONS, [to_document(TRANSACTIONS, record) for record in batch.transactions]).refused
+        refused += self._amend(batch.amendments)
         refused += self._insert(RELEASES, [to_document(RELEASES, record) for record in batch.releases]).refused
         refused += self._insert(GROUPS, [to_document(GROUPS, record) for record in batch.groups]).refused
         refused += self._write_alerts([to_document(ALERTS, alert) for alert in batch.alerts])
@@ -162,7 +165,19 @@ class MongoStore:
         if not documents:
             return _NOTHING
         collection = self._database[kind.name]
-        return self._attempt(kind, documents, lambda: collection.insert_many(documents, ordered=False))
+        return self._attempt(kind.name, documents, lambda: collection.insert_many(documents, ordered=False))
+
+    def _amend(self, amendments: Sequence[MaskedAmendment]) -> list[Refusal]:
+        """Replace the answers of stored payments by higher revisions; a payment that is not there is not made."""
+        if not amendments:
+            return []
+        collection = self._database[TRANSACTIONS.name]
+        operations = [
+            UpdateOne({"_id": amendment.id, "revision": {"$lt": amendment.revision}}, {"$set": amended_fields(amendment)})
+            for amendment in amendments
+        ]
+        named = [{"_id": amendment.id, "seq": amendment.seq} for amendment in amendments]
+        return list(self._attempt(AMENDMENTS, named, lambda: collection.bulk_write(operations, ordered=False)).refused)
 
     def _write_alerts(self, documents: list[Document]) -> list[Refusal]:
         # Nearly every alert is new, and an insert costs the store a third of an upsert: try that first, then replace what was there.
@@ -183,7 +198,7 @@ class MongoStore:
         operations = [
             ReplaceOne({"_id": document["_id"], version: {"$lt": document[version]}}, document, upsert=True) for document in documents
         ]
-        return list(self._attempt(kind, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
+        return list(self._attempt(kind.name, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
 
     def _write_positions(self, documents: list[Document]) -> list[Refusal]:
         refused: list[Refusal] = []
@@ -206,7 +221,7 @@ class MongoStore:
             except BulkWriteError:
                 # One refused document has undone the others: now each for itself.
                 pass
-        return list(self._attempt(POSITIONS, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
+        return list(self._attempt(POSITIONS.name, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
 
     def _has_transactions(self) -> bool:
         if self._transactions is None:
@@ -217,7 +232,7 @@ class MongoStore:
         return self._transactions
 
     @staticmethod
-    def _attempt(kind: Kind[Any], documents: Sequence[Document], write: Callable[[], object]) -> _Outcome:
+    def _attempt(kind: str, documents: Sequence[Document], write: Callable[[], object]) -> _Outcome:
         try:
             with translated():
                 write()
@@ -243,7 +258,7 @@ def _unless_newer(document: Document, version: str) -> Document:
     return {"$replaceWith": {"$cond": [is_older, {"$literal": document}, "$$ROOT"]}}
 
 
-def _sort_out(kind: Kind[Any], documents: Sequence[Document], error: BulkWriteError) -> _Outcome:
+def _sort_out(kind: str, documents: Sequence[Document], error: BulkWriteError) -> _Outcome:
     """Tell what was there already from what is refused for good; anything else ends the attempt."""
     duplicates: set[str] = set()
     refused: list[Refusal] = []
@@ -253,9 +268,9 @@ def _sort_out(kind: Kind[Any], documents: Sequence[Document], error: BulkWriteEr
         if code == _DUPLICATE:
             duplicates.add(document["_id"])
         elif code in _OWN_FAULT:
-            refused.append(Refusal(MONGODB, kind.name, document["_id"], document["seq"], f"code {code}"))
+            refused.append(Refusal(MONGODB, kind, document["_id"], document["seq"], f"code {code}"))
         elif code in _PASSING:
             raise StoreUnavailableError(f"MongoDB cannot write now (code {code})") from error
         else:
-            raise StateError(f"MongoDB refuses to write {kind.name} (code {code}): see docs/stores.md") from error
+            raise StateError(f"MongoDB refuses to write {kind} (code {code}): see docs/stores.md") from error
     return _Outcome(frozenset(duplicates), tuple(refused))

@@ -104,7 +104,7 @@ class Reader:
         return [from_document(ALERTS, document) for document in found]
 
     def recent_transactions(self, limit: int, up_to_seq: int | None = None) -> list[MaskedTransaction]:
-        """Return payments of the newest batches, newest batch first.
+        """Return payments that the newest batches wrote or amended, newest batch first.
 
         Args:
             limit: at most this many.
@@ -123,8 +123,8 @@ class Reader:
     def changes(self, after_seq: int, up_to_seq: int, limits: ChangeLimits | None = None) -> Changes:
         """Return what the batches `after_seq < seq <= up_to_seq` wrote.
 
-        Guarantee: with `up_to_seq = progress().seq`, asking range after range misses nothing and gives each payment once. An alert or a
-        position that a later batch has replaced in between comes with that batch.
+        Guarantee: with `up_to_seq = progress().seq`, asking range after range misses nothing and gives nothing twice. What a later batch
+        has amended or replaced in between comes with that batch.
 
         Raises:
             StoreUnavailableError: MongoDB does not answer.

@@ -1,6 +1,7 @@
 """MongoDB's collections, validators and indexes, made by the program at start and versioned.
 
-Making them again changes nothing. A database of a newer version is refused, because an older program would misread it.
+Making them again changes nothing. A database of a newer version is refused, because an older program would misread it; the documents of an
+older one are brought up to date at start.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from storage.kinds import ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, RELEASES, SCHEMA, TRANSACTIONS, Document
+from storage.kinds import ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, PROGRESS, RELEASES, SCHEMA, TRANSACTIONS, Document
 from storage.mongo import translated
 from storage.validation import validator
 from veilocity.errors import StateError
 
 __all__ = ["INDEXES", "STORE_VERSION", "ensure_collections", "refuse_newer"]
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 """Raise it when an older program would misread what a newer one stores, and say in docs/stores.md how old data gets there."""
 _ID = "storage"
 _EXISTS = 48
@@ -32,6 +33,16 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
 """Every question of `storage.queries` is answered from one of these; a test holds it to that. All ascending: both directions read
 them. No more than are asked for: every index is paid for with every write (a fifth of an insert), and Elasticsearch answers the rest."""
 
+_ADDED: dict[int, dict[str, Document]] = {
+    2: {
+        TRANSACTIONS.name: {"revision": 1, "country": None, "severity": None},
+        # Version 1 knew one rule and one cause: a trip that no person can make.
+        ALERTS.name: {"cause": "impossible_travel", "score": 1.0, "probability": None},
+        PROGRESS.name: {"amendments": 0},
+    },
+}
+"""By version, the fields that it added and what they are in documents of earlier ones."""
+
 
 def ensure_collections(database: Database[Document]) -> None:
     """Make what is missing.
@@ -41,15 +52,26 @@ def ensure_collections(database: Database[Document]) -> None:
         StoreUnavailableError: MongoDB does not answer.
     """
     with translated():
-        refuse_newer("the MongoDB database", (database[SCHEMA].find_one({"_id": _ID}) or {}).get("version", 0))
+        version = (database[SCHEMA].find_one({"_id": _ID}) or {}).get("version", 0)
+        refuse_newer("the MongoDB database", version)
         existing = set(database.list_collection_names())
         for kind in KINDS:
             _ensure_collection(database, kind.name, validator(kind), existing)
+        if version:
+            _bring_up_to_date(database, version)
         for name, indexes in INDEXES.items():
             for fields in indexes:
                 database[name].create_index([(field, ASCENDING) for field in fields])
         # Last, so that the version says what is there.
         database[SCHEMA].replace_one({"_id": _ID}, {"_id": _ID, "version": STORE_VERSION}, upsert=True)
+
+
+def _bring_up_to_date(database: Database[Document], version: int) -> None:
+    """Add the fields that documents of an older version lack; after the validators, which hold for what is updated."""
+    for added_in, kinds in sorted(_ADDED.items()):
+        for name, fields in kinds.items() if added_in > version else ():
+            marker = next(iter(fields))
+            database[name].update_many({marker: {"$exists": False}}, {"$set": fields})
 
 
 def refuse_newer(what: str, version: int) -> None:

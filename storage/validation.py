@@ -73,6 +73,8 @@ def _nullable(types: tuple[inspect.Type, ...]) -> Schema:
     """Return the schema of `X | None`: `null` joins the allowed types, and constraints on objects do not concern it."""
     (described,) = (candidate for candidate in types if not isinstance(candidate, inspect.NoneType))
     schema = _schema(described)
+    if "enum" in schema:
+        return {"enum": [*schema["enum"], None]}
     allowed = schema["bsonType"]
     return {**schema, "bsonType": [*(allowed if isinstance(allowed, list) else [allowed]), "null"]}
 

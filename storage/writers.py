@@ -73,7 +73,7 @@ class StoreWriter:
             announce(refused)
             insist(MONGODB, lambda: self._mongo.write_dead_letters(refused), self._stop)
         insist(MONGODB, lambda: self._mongo.write_progress(batch.progress), self._stop)
-        for kind in ("transactions", "alerts", "positions", "releases", "groups"):
+        for kind in ("transactions", "amendments", "alerts", "positions", "releases", "groups"):
             _WRITTEN.labels(kind=kind).inc(len(getattr(batch, kind)))
 
     def stop(self) -> None:

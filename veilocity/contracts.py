@@ -30,15 +30,16 @@ __all__ = [
     "Fix",
     "FixFlag",
     "IdentifierKind",
+    "Item",
     "Observation",
     "ObservationKind",
     "Reject",
     "Release",
-    "RuleParameters",
     "RulesProgress",
     "Severity",
     "SubjectId",
     "Transaction",
+    "TravelLimits",
     "UserId",
     "Verdict",
     "decode",
@@ -117,6 +118,8 @@ class ObservationKind(StrEnum):
     FIX = "fix"
     CARD_PRESENT = "card-present"
     ATM = "atm"
+    ECOMMERCE = "e-commerce"
+    RECURRING = "recurring"
 
 
 class Fix(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -164,6 +167,8 @@ class Transaction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     lon: float | None = None
     place_accuracy_m: float | None = None
     """How far the terminal may be from the stated place."""
+    country: str | None = None
+    """Country of the merchant, ISO 3166 alpha-2, as card networks carry it (ISO 8583 field 19)."""
     schema: int = SCHEMA_VERSION
 
 
@@ -174,20 +179,33 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     id: str
     """Transaction id, or `device@fix_ns` of a fix."""
     event_ns: int
-    lat: float
-    lon: float
+    lat: float | None
+    """None for a payment without a place."""
+    lon: float | None
     accuracy_m: float
-    """The radius the rule used, after defaults were filled in."""
+    """The radius the rule used, after defaults were filled in; 0 where there is no place."""
 
 
-class RuleParameters(msgspec.Struct, frozen=True, gc=False):
-    """The thresholds an alert was judged by, so that it can be recomputed from itself."""
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One payment that a rule counted, without its identity."""
 
-    speed_limit_kmh: float
-    minimum_distance_m: float
-    time_slack_s: float
-    default_accuracy_m: float
-    default_place_accuracy_m: float
+    event_ms: int
+    amount_minor: int
+    merchant: int
+    """32-bit hash of the name: distinct merchants can be counted, not read."""
+    country: str
+    kind: ObservationKind
+
+
+class TravelLimits(msgspec.Struct, frozen=True, gc=False):
+    """What no person can do: the thresholds of a physically impossible trip."""
+
+    speed_limit_kmh: float = 1100.0
+    """No airliner over ground is faster (1,050 km/h were seen)."""
+    minimum_distance_m: float = 50_000.0
+    time_slack_s: float = 30.0
+    default_accuracy_m: float = 100.0
+    default_place_accuracy_m: float = 1000.0
 
 
 class Check(msgspec.Struct, frozen=True, gc=False):
@@ -203,10 +221,12 @@ class Episode(msgspec.Struct, frozen=True, gc=False):
     first_ms: int
     last_ms: int
     count: int
+    events: tuple[str, ...] = ()
+    """`Observation.id` of the odd events, the newest 16, in order of time."""
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Travel that no person could have made. Identity: `id`; the highest `revision` holds."""
+    """What a rule found wrong, once per episode. Identity: `id`; the highest `revision` holds."""
 
     id: str
     """Deterministic: a hash of rule, subject and the event that contradicts its neighbours."""
@@ -218,34 +238,56 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """1 when opened; every amendment or retraction adds one."""
     subject: SubjectId
     anchor: str
-    """`Observation.id` of the event that contradicts its neighbours."""
+    """`Observation.id` of the first odd event of the episode."""
+    cause: str
+    """The reason code."""
+    score: float
+    """0 (surely fine) to 1 (surely not)."""
     first: Observation
     second: Observation
-    distance_m: Interval
+    """The two observations of the strongest evidence, in order of time."""
+    distance_m: Interval | None
+    """None where one of the two has no place."""
     elapsed_s: float
     speed_kmh: Interval | None
-    """None when both happened at the same time: no speed exists."""
-    parameters: RuleParameters
-    fine_with_s: float
-    """The trip would have been possible with this much time between the two."""
+    """None when both happened at the same time (no speed exists), or one of the two has no place."""
+    probability: float | None
+    """That a person could have made the trip; None where the rule does not ask that."""
+    parameters: dict[str, object]
+    """Of the rule, so that the alert can be recomputed from itself."""
+    facts: dict[str, float]
+    """Counts, sums and answers (1 for yes) that the grade was computed from."""
+    fine_with_s: float | None
+    """The trip would have been possible with this much time between the two; None where the rule is not about travel."""
     sentence: str
     checks: tuple[Check, ...]
     episode: Episode
     received_ms: int
     """When the event that caused this revision reached the gateway."""
+    items: tuple[Item, ...] = ()
+    """Payments that a window rule counted, oldest first."""
     schema: int = SCHEMA_VERSION
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The answer to one transaction, with the transaction, so that later stages need no join."""
+    """The answer to one transaction, with the transaction, so that later stages need no join.
+
+    Identity: the transaction's id; the highest `revision` holds. Events that come late can change the answer.
+    """
 
     transaction: Transaction
     verdict: Verdict
     score: float
     """0 (surely fine) to 1 (surely not)."""
     reasons: tuple[str, ...]
+    """Reason codes, the gravest first."""
     rule_versions: dict[str, str]
+    """Of the rules that found something."""
     alert_id: str | None = None
+    """The gravest alert that the payment belongs to."""
+    severity: Severity | None = None
+    """Of the gravest finding; for a payment that is not scorable the fallback of the rule book. None where nothing was found."""
+    revision: int = 1
     schema: int = SCHEMA_VERSION
 
 
@@ -276,6 +318,7 @@ class RulesProgress(msgspec.Struct, frozen=True, gc=False):
 
     fixes_read = fixes_kept + fixes_duplicate + fixes_thinned + fixes_late + fixes_rejected
     transactions_read = decided + transactions_duplicate + transactions_rejected
+    records on `decisions` = decided + decisions_amended
     """
 
     partition: int

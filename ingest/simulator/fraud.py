@@ -20,7 +20,7 @@ from ingest.simulator.places import CITIES, Point, offset, somewhere
 from ingest.simulator.plan import CityPlan
 from ingest.simulator.routes import Mode
 from ingest.simulator.wire import payment_body
-from veilocity.contracts import RuleParameters
+from veilocity.contracts import TravelLimits
 from veilocity.evidence import speed_bounds_kmh
 from veilocity.geo import distance_bounds_m
 
@@ -75,7 +75,7 @@ def order_of(plan: CityPlan, slot: int, at_ms: int, dice: Dice) -> Order:
     return Order(slot, at_ms, kind, off)
 
 
-def commit(plan: CityPlan, hour: Hour, orders: list[Order], market: Market, rule: RuleParameters) -> Haul:
+def commit(plan: CityPlan, hour: Hour, orders: list[Order], market: Market, rule: TravelLimits) -> Haul:
     """Return the hour with the ordered frauds in it; an order that finds no fit moment in the hour comes to nothing."""
     crime = _Crime(plan, hour, market, rule)
     for order in orders:
@@ -86,7 +86,7 @@ def commit(plan: CityPlan, hour: Hour, orders: list[Order], market: Market, rule
 class _Crime:
     """The frauds of one person's hour as they are committed, one after the other."""
 
-    def __init__(self, plan: CityPlan, hour: Hour, market: Market, rule: RuleParameters) -> None:
+    def __init__(self, plan: CityPlan, hour: Hour, market: Market, rule: TravelLimits) -> None:
         self._plan, self._hour, self._market, self._rule = plan, hour, market, rule
         self._person = hour.person
         self.fixes = hour.fixes

@@ -18,8 +18,7 @@ from ingest.simulator.life import Hour, Lives
 from ingest.simulator.people import HOUR_MS
 from ingest.simulator.plan import CityPlan
 from ingest.simulator.recorder import Recorder, network
-from veilocity.contracts import RuleParameters
-from veilocity.settings import Settings
+from veilocity.contracts import TravelLimits
 
 __all__ = ["default_rule", "simulate", "truth"]
 
@@ -42,16 +41,9 @@ class _Task:
     orders: list[Order]
 
 
-def default_rule() -> RuleParameters:
+def default_rule() -> TravelLimits:
     """Return the thresholds that hold where nobody sets others: what labels are judged by."""
-    fields = Settings.model_fields
-    return RuleParameters(
-        speed_limit_kmh=fields["rules_speed_limit_kmh"].default,
-        minimum_distance_m=fields["rules_minimum_distance_m"].default,
-        time_slack_s=fields["rules_time_slack_s"].default,
-        default_accuracy_m=fields["rules_default_accuracy_m"].default,
-        default_place_accuracy_m=fields["rules_default_place_accuracy_m"].default,
-    )
+    return TravelLimits()
 
 
 def simulate(plan: CityPlan, start_ms: int, hours: float | None = None) -> Iterator[Event]:

@@ -18,15 +18,16 @@ from veilocity.contracts import (
     Fix,
     FixFlag,
     IdentifierKind,
+    Item,
     Observation,
     ObservationKind,
     Reject,
     Release,
-    RuleParameters,
     RulesProgress,
     Severity,
     SubjectId,
     Transaction,
+    TravelLimits,
     Verdict,
     decode,
     encode,
@@ -59,6 +60,7 @@ TRANSACTION = Transaction(
     card=CardId("c1"),
     lat=-33.8688,
     lon=151.2093,
+    country="AU",
 )
 ALERT = Alert(
     id="a1",
@@ -69,18 +71,24 @@ ALERT = Alert(
     revision=1,
     subject=SubjectId("p1"),
     anchor="t1",
+    cause="impossible_travel",
+    score=0.97,
     first=Observation(kind=ObservationKind.FIX, id="d1@5", event_ns=5, lat=48.8566, lon=2.3522, accuracy_m=4.5),
     second=Observation(kind=ObservationKind.CARD_PRESENT, id="t1", event_ns=9, lat=-33.8688, lon=151.2093, accuracy_m=1000.0),
     distance_m=Interval(1.0, 2.0, 3.0),
     elapsed_s=0.0,
     speed_kmh=None,
-    parameters=RuleParameters(1000.0, 50_000.0, 30.0, 100.0, 1000.0),
+    probability=None,
+    parameters=msgspec.to_builtins(TravelLimits()),
+    facts={"confirmed": 1.0},
     fine_with_s=60.0,
     sentence="Simultaneous, 2 km apart.",
     checks=(Check("mock", False),),
-    episode=Episode(1, 2, 1),
+    episode=Episode(1, 2, 1, ("t1",)),
     received_ms=10,
+    items=(Item(1, 1299, 7, "AU", ObservationKind.CARD_PRESENT),),
 )
+PLACELESS = Observation(kind=ObservationKind.ECOMMERCE, id="t2", event_ns=9, lat=None, lon=None, accuracy_m=0.0)
 DECISION = Decision(
     transaction=TRANSACTION,
     verdict=Verdict.FLAGGED,
@@ -88,6 +96,8 @@ DECISION = Decision(
     reasons=("impossible-travel",),
     rule_versions={"impossible-travel": "1"},
     alert_id="a1",
+    severity=Severity.HIGH,
+    revision=2,
 )
 REJECT = Reject(reason=RejectReason.INVALID_TIME, detail="no offset", source="transactions", received_ms=3, payload="{}")
 ENTRY = DirectoryEntry(kind=IdentifierKind.CARD, id="c1", subject=SubjectId("p1"))
@@ -119,24 +129,25 @@ GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
         TRANSACTION,
         '{"id":"t1","subject":"p1","authorised_ms":1690598222000,"received_ms":1690598223000,"amount_minor":1299,'
         '"currency":"EUR","merchant":"m1","category":"grocery","channel":"card-present","card":"c1","lat":-33.8688,'
-        '"lon":151.2093}',
+        '"lon":151.2093,"country":"AU"}',
     ),
     "Alert": (
         ALERT,
         '{"id":"a1","rule":"impossible-travel","rule_version":"1","severity":"high","state":"open","revision":1,'
-        '"subject":"p1","anchor":"t1","first":{"kind":"fix","id":"d1@5","event_ns":5,"lat":48.8566,"lon":2.3522,'
+        '"subject":"p1","anchor":"t1","cause":"impossible_travel","score":0.97,"first":{"kind":"fix","id":"d1@5","event_ns":5,"lat":48.8566,"lon":2.3522,'
         '"accuracy_m":4.5},"second":{"kind":"card-present","id":"t1","event_ns":9,"lat":-33.8688,"lon":151.2093,'
         '"accuracy_m":1000.0},"distance_m":[1.0,2.0,3.0],"elapsed_s":0.0,"speed_kmh":null,'
-        '"parameters":{"speed_limit_kmh":1000.0,"minimum_distance_m":50000.0,"time_slack_s":30.0,"default_accuracy_m":100.0,'
-        '"default_place_accuracy_m":1000.0},"fine_with_s":60.0,"sentence":"Simultaneous, 2 km apart.",'
-        '"checks":[{"name":"mock","applied":false}],"episode":{"first_ms":1,"last_ms":2,"count":1},"received_ms":10}',
+        '"probability":null,"parameters":{"speed_limit_kmh":1100.0,"minimum_distance_m":50000.0,"time_slack_s":30.0,"default_accuracy_m":100.0,'
+        '"default_place_accuracy_m":1000.0},"facts":{"confirmed":1.0},"fine_with_s":60.0,"sentence":"Simultaneous, 2 km apart.",'
+        '"checks":[{"name":"mock","applied":false}],"episode":{"first_ms":1,"last_ms":2,"count":1,"events":["t1"]},"received_ms":10,'
+        '"items":[[1,1299,7,"AU","card-present"]]}',
     ),
     "Decision": (
         DECISION,
         '{"transaction":{"id":"t1","subject":"p1","authorised_ms":1690598222000,"received_ms":1690598223000,'
         '"amount_minor":1299,"currency":"EUR","merchant":"m1","category":"grocery","channel":"card-present","card":"c1",'
-        '"lat":-33.8688,"lon":151.2093},"verdict":"flagged","score":0.97,"reasons":["impossible-travel"],'
-        '"rule_versions":{"impossible-travel":"1"},"alert_id":"a1"}',
+        '"lat":-33.8688,"lon":151.2093,"country":"AU"},"verdict":"flagged","score":0.97,"reasons":["impossible-travel"],'
+        '"rule_versions":{"impossible-travel":"1"},"alert_id":"a1","severity":"high","revision":2}',
     ),
     "Reject": (
         REJECT,
@@ -171,3 +182,12 @@ def test_the_bytes_are_what_they_were(name: str) -> None:
     record, text = GOLDEN[name]
     assert encode(record).decode() == text
     assert decode(text.encode(), type(record)) == record
+
+
+def test_what_is_not_known_of_an_alert_is_null() -> None:
+    nowhere = msgspec.structs.replace(ALERT, second=PLACELESS, distance_m=None, fine_with_s=None)
+    text = encode(nowhere).decode()
+    assert '"second":{"kind":"e-commerce","id":"t2","event_ns":9,"lat":null,"lon":null,"accuracy_m":0.0}' in text
+    assert '"distance_m":null,"elapsed_s":0.0,"speed_kmh":null,"probability":null,' in text
+    assert '"fine_with_s":null' in text
+    assert decode(text.encode(), Alert) == nowhere

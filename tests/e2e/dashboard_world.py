@@ -10,9 +10,9 @@ from threading import Lock
 import h3
 import msgspec
 
-from storage.documents import MaskedAlert, MaskedObservation, MaskedTransaction, Place, Position, Progress
+from storage.documents import MaskedAlert, MaskedEpisode, MaskedObservation, MaskedTransaction, Place, Position, Progress
 from storage.queries import ChangeLimits
-from veilocity.contracts import AlertState, Channel, Check, Episode, ObservationKind, Severity, Verdict
+from veilocity.contracts import AlertState, Channel, Check, ObservationKind, Severity, Verdict
 from veilocity.errors import StoreUnavailableError
 from veilocity.evidence import fine_with_s, speed_bounds_kmh, tell
 from veilocity.geo import Interval, distance_bounds_m
@@ -73,9 +73,12 @@ def make_alert(  # noqa: PLR0913  # a record of many fields, named by the caller
         revision=revision,
         rule="impossible-travel",
         rule_version="1",
+        cause="impossible_travel",
         severity=severity,
         state=state,
         subject=subject or f"person{number:05d}",
+        score=0.9,
+        probability=0.01,
         first=MaskedObservation(ObservationKind.FIX, minute_ms - int(elapsed_s // 60) * MINUTE_MS, place(*first), 900.0),
         second=MaskedObservation(ObservationKind.CARD_PRESENT, minute_ms, place(*second), 1_000.0),
         distance_m=rounded,
@@ -86,7 +89,7 @@ def make_alert(  # noqa: PLR0913  # a record of many fields, named by the caller
         fine_with_s=fine_s,
         sentence=tell(rounded, elapsed_s, speed, LIMIT_KMH, fine_s),
         checks=(Check("same-place", False), Check("clock-slack", False), Check("card-not-present", False), Check("cached-fix", False)),
-        episode=Episode(first_ms=minute_ms - MINUTE_MS * count, last_ms=minute_ms, count=count),
+        episode=MaskedEpisode(first_ms=minute_ms - MINUTE_MS * count, last_ms=minute_ms, count=count),
     )
 
 
@@ -161,6 +164,7 @@ class World:
         return MaskedTransaction(
             id=f"payment{len(self._payments) + index:06d}",
             seq=0,
+            revision=1,
             subject=f"person{person:05d}",
             card=f"card{person:05d}",
             device=None,
@@ -173,11 +177,13 @@ class World:
             merchant=f"merchant{self.random.randrange(40)}",
             category=self.random.choice(["groceries", "transport", "restaurant", "fuel", "clothing"]),
             channel=channel,
+            country="GB",
             place=place(*self._scatter(self._homes[person], 1.0)) if channel.has_place else None,
             verdict=Verdict.FLAGGED if flagged else Verdict.CLEAR,
             score=0.97 if flagged else 0.02,
-            reasons=("impossible-travel",) if flagged else (),
+            reasons=("impossible_travel",) if flagged else (),
             alert=None,
+            severity=Severity.HIGH if flagged else None,
             place_seen_before=True,
         )
 

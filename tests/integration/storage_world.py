@@ -14,7 +14,9 @@ from pymongo import MongoClient
 
 from storage.documents import (
     MaskedAlert,
+    MaskedAmendment,
     MaskedBatch,
+    MaskedEpisode,
     MaskedObservation,
     MaskedTransaction,
     Place,
@@ -27,7 +29,7 @@ from storage.documents import (
 from storage.kinds import KINDS, SEARCHABLE, Document
 from storage.mappings import alias
 from storage.writers import StoreWriter
-from veilocity.contracts import AlertState, Channel, Check, Episode, ObservationKind, Release, Severity, Verdict
+from veilocity.contracts import AlertState, Channel, Check, ObservationKind, Release, Severity, Verdict
 from veilocity.geo import Interval
 from veilocity.settings import Settings
 
@@ -52,6 +54,7 @@ def transaction(number: int, seq: int, minute_ms: int | None = None) -> MaskedTr
     return MaskedTransaction(
         id=token("transaction", number),
         seq=seq,
+        revision=1,
         subject=token("subject", number % 40),
         card=token("card", number % 50),
         device=None if number % 2 else token("device", number % 40),
@@ -64,26 +67,48 @@ def transaction(number: int, seq: int, minute_ms: int | None = None) -> MaskedTr
         merchant=f"merchant {number % 7}",
         category="groceries",
         channel=Channel.CARD_PRESENT if has_place else Channel.ECOMMERCE,
+        country="US" if has_place else None,
         place=PLACE if has_place else None,
         verdict=Verdict.CLEAR,
         score=0.25,
-        reasons=("no neighbour",),
+        reasons=("no_neighbour",),
         alert=None,
+        severity=None,
         place_seen_before=True if has_place else None,
+    )
+
+
+def amendment(number: int, seq: int, revision: int = 2, minute_ms: int | None = None) -> MaskedAmendment:
+    """Return a later answer to `transaction(number, ...)`, whose minute must be told if it was written by another batch."""
+    return MaskedAmendment(
+        id=token("transaction", number),
+        seq=seq,
+        revision=revision,
+        minute_ms=minute(seq) if minute_ms is None else minute_ms,
+        verdict=Verdict.FLAGGED,
+        score=0.75,
+        reasons=("impossible_travel", f"revision {revision}"),
+        alert=token("alert", number),
+        severity=Severity.HIGH,
     )
 
 
 def alert(number: int, seq: int, revision: int = 1, *, minute_ms: int | None = None) -> MaskedAlert:
     later_ms = minute(seq) if minute_ms is None else minute_ms
+    if number % 5 == 4:
+        return alert_without_places(number, seq, revision, later_ms)
     return MaskedAlert(
         id=token("alert", number),
         seq=seq,
         revision=revision,
         rule="impossible-travel",
         rule_version="1",
+        cause="impossible_travel",
         severity=Severity.HIGH,
         state=AlertState.OPEN if revision == 1 else AlertState.AMENDED,
         subject=token("subject", number),
+        score=0.9,
+        probability=0.01,
         first=MaskedObservation(ObservationKind.FIX, later_ms - HOUR_MS, PLACE, 30.0),
         second=MaskedObservation(ObservationKind.ATM, later_ms, FAR, 1000.0),
         distance_m=Interval(8.9e6, 9.0e6, 9.1e6),
@@ -94,7 +119,35 @@ def alert(number: int, seq: int, revision: int = 1, *, minute_ms: int | None = N
         fine_with_s=32_000.0,
         sentence="9,000 km in 1 h 00 min.",
         checks=(Check("mock", False), Check("cached", True)),
-        episode=Episode(START_MS, minute(seq), 2),
+        episode=MaskedEpisode(START_MS, minute(seq), 2),
+    )
+
+
+def alert_without_places(number: int, seq: int, revision: int, minute_ms: int) -> MaskedAlert:
+    end = MaskedObservation(ObservationKind.ECOMMERCE, minute_ms, None, 0.0)
+    return MaskedAlert(
+        id=token("alert", number),
+        seq=seq,
+        revision=revision,
+        rule="payments-count",
+        rule_version="1",
+        cause="many_payments",
+        severity=Severity.MEDIUM,
+        state=AlertState.OPEN if revision == 1 else AlertState.AMENDED,
+        subject=token("subject", number),
+        score=0.6,
+        probability=None,
+        first=end,
+        second=end,
+        distance_m=None,
+        elapsed_s=0.0,
+        speed_kmh=None,
+        speed_limit_kmh=None,
+        minimum_distance_m=None,
+        fine_with_s=None,
+        sentence="Payments count: many payments.",
+        checks=(),
+        episode=MaskedEpisode(START_MS, minute_ms, 1),
     )
 
 

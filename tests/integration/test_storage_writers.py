@@ -208,7 +208,7 @@ def test_a_newer_mongodb_schema_is_refused(service_settings: Settings) -> None:
     client[service_settings.mongodb_database][SCHEMA].insert_one({"_id": "storage", "version": STORE_VERSION + 1})
     client.close()
     writer = StoreWriter(service_settings)
-    with pytest.raises(StateError, match="MongoDB database has schema 2, this program knows 1: upgrade it"):
+    with pytest.raises(StateError, match="MongoDB database has schema 3, this program knows 2: upgrade it"):
         writer.ensure_schema()
     writer.close()
 
@@ -219,7 +219,7 @@ def test_newer_elasticsearch_mappings_are_refused(service_settings: Settings) ->
     with Elasticsearch(service_settings.elasticsearch_url) as client:
         client.indices.put_index_template(name=alias(prefix, ALERTS), **newer)
         writer = StoreWriter(service_settings)
-        with pytest.raises(StateError, match="mappings of version 2, this program knows 1"):
+        with pytest.raises(StateError, match="mappings of version 3, this program knows 2"):
             writer.ensure_schema()
         writer.close()
         client.indices.delete_index_template(name=alias(prefix, ALERTS))

@@ -47,6 +47,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         str: st.text(max_size=20),
         bool: st.booleans(),
         NoneType: st.none(),
+        object: st.none() | st.booleans() | INT64 | FINITE | st.text(max_size=20),
     }
     if hint in simple:
         return simple[hint]

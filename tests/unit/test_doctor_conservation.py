@@ -36,12 +36,14 @@ DONE = RulesProgress(
     alerts_opened=5,
     alerts_amended=2,
     alerts_retracted=1,
+    decisions_amended=3,
 )
 PROGRESS = Progress(
     id="privacy",
     seq=9,
-    decisions=45,
+    decisions=48,
     transactions=45,
+    amendments=3,
     released=20,
     suppressed=10,
     late=5,
@@ -51,7 +53,7 @@ PROGRESS = Progress(
     alerts=5,
     fixes=100,
 )
-HELD = StoreCount(transactions=45, alerts=5, alerts_with_unfinished=5, releases=3)
+HELD = StoreCount(transactions=45, transactions_with_unfinished=45, alerts=5, alerts_with_unfinished=5, releases=3)
 AT_REST = (TopicFigures(100, 100), TopicFigures(50, 50))
 # Transactions leave a mark behind, so offsets are more than records on the topics that rules write.
 WHOLE = Figures(
@@ -137,7 +139,7 @@ def test_rules_that_move_on_while_being_read_are_no_violation() -> None:
         (_with_progress(pending=9), "stored = released + suppressed + late + pending"),
         (_with_progress(alerts=6), "alerts = documents in MongoDB"),
         (_with_progress(classes=4), "released classes = documents in Elasticsearch"),
-        (_with_stores(replace(HELD, transactions=44), HELD), "stored payments = documents in MongoDB"),
+        (_with_stores(replace(HELD, transactions=44, transactions_with_unfinished=44), HELD), "stored payments = documents in MongoDB"),
         (_with_stores(replace(HELD, releases=2), HELD), "released classes = documents in MongoDB"),
         (_with_stores(HELD, replace(HELD, transactions=46)), "stored payments = documents in Elasticsearch"),
         (_with_stores(HELD, replace(HELD, alerts_with_unfinished=4)), "alerts = documents in Elasticsearch"),
@@ -153,7 +155,7 @@ def test_whatever_is_lost_or_doubled_is_a_violation(figures: Figures, name: str)
 
 
 def test_decisions_are_on_their_way_until_spark_has_read_everything() -> None:
-    behind = _with_progress(decisions=40, transactions=40, pending=5)
+    behind = _with_progress(decisions=43, transactions=40, pending=5)
     waiting = replace(behind, spark_read={"decisions": 55, "alerts": 12, "fixes": 100})
     name = "decisions by rules = decisions read by privacy"
     assert _states(waiting)[name] is State.IN_FLIGHT
@@ -162,11 +164,24 @@ def test_decisions_are_on_their_way_until_spark_has_read_everything() -> None:
 
 
 def test_undecodable_decisions_are_accounted_for_by_the_rejected_records() -> None:
-    name = "decisions read = stored + rejected"
+    name = "decisions read = stored + amendments + rejected"
     stored = _with_progress(transactions=43, pending=8, rejected=2)
     assert name not in _states(stored)
     assert _states(_with_progress(transactions=43, pending=8, rejected=1))[name] is State.VIOLATED
     assert _states(_with_progress(transactions=46, pending=11))[name] is State.VIOLATED
+
+
+def test_amendments_are_decisions_that_are_stored_in_the_payment_they_amend() -> None:
+    name = "decisions read = stored + amendments + rejected"
+    assert _states(_with_progress(amendments=2))[name] is State.VIOLATED
+    assert _states(_with_progress(amendments=4))[name] is State.VIOLATED
+    assert _states(_with_rules(*AT_REST, decisions_amended=4)) == {"decisions by rules = decisions read by privacy": State.VIOLATED}
+    assert _states(_with_progress(amendments=2, rejected=1)) == {}
+
+
+def test_payments_that_a_batch_is_just_amending_are_on_their_way() -> None:
+    amending = replace(WHOLE, census=replace(_census(), elasticsearch=replace(HELD, transactions=44)))
+    assert _states(amending) == {"stored payments = documents in Elasticsearch": State.IN_FLIGHT}
 
 
 def test_alerts_that_a_batch_is_just_replacing_are_on_their_way() -> None:
@@ -175,7 +190,9 @@ def test_alerts_that_a_batch_is_just_replacing_are_on_their_way() -> None:
 
 
 def test_documents_that_a_store_refused_are_accounted_for() -> None:
-    refused = replace(HELD, transactions=43, refused_transactions=2, alerts=4, alerts_with_unfinished=4, refused_alerts=1)
+    refused = replace(
+        HELD, transactions=43, transactions_with_unfinished=43, refused_transactions=2, alerts=4, alerts_with_unfinished=4, refused_alerts=1
+    )
     assert _states(replace(WHOLE, census=replace(_census(), elasticsearch=refused))) == {}
 
 
@@ -192,7 +209,18 @@ def test_every_equation_of_the_contracts_is_examined() -> None:
             changed = replace(DONE, **{name: getattr(DONE, name) + 1})
             assert WHOLE.rules is not None
             assert not conservation(replace(WHOLE, rules=replace(WHOLE.rules, done=changed))).complete, name
-    for name in ("decisions", "transactions", "released", "suppressed", "late", "pending", "classes", "alert_revisions", "alerts"):
+    for name in (
+        "decisions",
+        "transactions",
+        "amendments",
+        "released",
+        "suppressed",
+        "late",
+        "pending",
+        "classes",
+        "alert_revisions",
+        "alerts",
+    ):
         assert not conservation(_with_progress(**{name: getattr(PROGRESS, name) + 1})).complete, name
 
 

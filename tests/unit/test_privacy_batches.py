@@ -13,8 +13,8 @@ from privacy.policy import Policy
 from privacy.stage import Stage
 from privacy.telemetry import Telemetry
 from privacy.windows import WindowPolicy
-from storage.documents import MaskedBatch, MaskedTransaction, Place, Position, Progress
-from veilocity.contracts import Channel, Verdict
+from storage.documents import MaskedAmendment, MaskedBatch, MaskedTransaction, Place, Position, Progress
+from veilocity.contracts import Channel, Severity, Verdict
 from veilocity.errors import StateError, StoreUnavailableError
 
 MINUTE = 60_000
@@ -33,6 +33,7 @@ def payment(number: int) -> MaskedPayment:
         transaction=MaskedTransaction(
             id=f"{number:032x}",
             seq=0,
+            revision=1,
             subject=f"{person:032x}",
             card=None,
             device=None,
@@ -46,11 +47,13 @@ def payment(number: int) -> MaskedPayment:
             merchant=f"shop-{number % 3}",
             category=("cafe", "groceries")[number % 2],
             channel=Channel.CARD_PRESENT,
+            country=None,
             place=Place(cell, lat, lon) if number % 5 else None,
             verdict=Verdict.CLEAR,
             score=0.0,
             reasons=(),
             alert=None,
+            severity=None,
             place_seen_before=None,
         ),
     )
@@ -226,3 +229,43 @@ def test_of_two_places_of_a_person_the_later_is_written(tmp_path: Path) -> None:
     assert written[0].progress.fixes == 9
     assert written[0].progress.event_ms == 3 * MINUTE
     assert written[0].sample is None
+
+
+def amendment(number: int, revision: int) -> MaskedAmendment:
+    known = PAYMENTS[number].transaction
+    return MaskedAmendment(known.id, 0, revision, known.minute_ms, Verdict.FLAGGED, 0.9, ("r",), None, Severity.HIGH)
+
+
+def test_amendments_count_into_nothing_that_a_payment_counts_into(tmp_path: Path, unbroken: Store) -> None:
+    """Every third payment is answered again, in its own batch or in the next: the same windows, sample, groups and filter."""
+    store = Store()
+    written: list[MaskedBatch] = []
+    running = stage(tmp_path, store)
+    keep = store.write
+
+    def listen(batch: MaskedBatch) -> None:
+        written.append(batch)
+        keep(batch)
+
+    store.write = listen  # type: ignore[method-assign]  # on its way to the store
+    for number, chunk in enumerate(batches(25)):
+        later = [amendment(one.offset, 2) for one in chunk[::3]] + [amendment(one.offset, 3) for one in PAYMENTS[: number * 25 : 60]]
+        running.process(
+            [MaskedPart(payments=chunk, amendments=later, amended=len(later) + 1, decisions=len(chunk) + len(later) + 1)], number
+        )
+    assert store.documents == unbroken.documents
+    assert store.progress is not None
+    assert unbroken.progress is not None
+    assert store.progress.amendments == sum(len(batch.amendments) for batch in written) + 16 > 100
+    assert store.progress.decisions == store.progress.transactions + store.progress.amendments
+    assert msgspec.structs.replace(store.progress, amendments=0, decisions=400) == unbroken.progress
+
+
+def test_of_the_amendments_of_a_payment_the_newest_is_written(tmp_path: Path) -> None:
+    store = Store()
+    written: list[MaskedBatch] = []
+    store.write = written.append  # type: ignore[assignment, method-assign]  # only this batch matters
+    parts = [MaskedPart(amendments=[amendment(1, 3), amendment(2, 2)]), MaskedPart(amendments=[amendment(1, 2)], amended=3, decisions=3)]
+    stage(tmp_path, store).process(parts, 0)
+    assert written[0].amendments == (amendment(1, 3), amendment(2, 2))
+    assert (written[0].transactions, written[0].sample, written[0].progress.amendments) == ((), None, 3)

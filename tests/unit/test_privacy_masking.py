@@ -14,12 +14,13 @@ from veilocity.contracts import (
     DeviceId,
     Episode,
     Fix,
+    Item,
     Observation,
     ObservationKind,
-    RuleParameters,
     Severity,
     SubjectId,
     Transaction,
+    TravelLimits,
     UserId,
     Verdict,
 )
@@ -42,15 +43,18 @@ PAYMENT = Transaction(
     user=UserId("jo-user"),
     lat=51.50740001,
     lon=-0.12780001,
+    country="GB",
 )
 DECISION = Decision(
     transaction=PAYMENT,
     verdict=Verdict.FLAGGED,
     score=0.98765,
-    reasons=("impossible-travel",),
+    reasons=("impossible_travel",),
     rule_versions={"impossible-travel": "1"},
     alert_id="alert-hash",
+    severity=Severity.HIGH,
 )
+PLACELESS = Observation(ObservationKind.ECOMMERCE, "pay-78", 1_690_598_222_123_000_000, None, None, 0.0)
 
 
 def alert(speed: Interval | None, elapsed_s: float = 2_461.0, limit_kmh: float = 1_000.0) -> Alert:
@@ -71,17 +75,22 @@ def alert(speed: Interval | None, elapsed_s: float = 2_461.0, limit_kmh: float =
         revision=1,
         subject=SubjectId("jo-person"),
         anchor="pay-77",
+        cause="impossible_travel",
+        score=0.98765,
         first=end,
         second=end,
         distance_m=Interval(4_980_123.0, 5_012_345.0, 5_040_456.0),
         elapsed_s=elapsed_s,
         speed_kmh=speed,
-        parameters=RuleParameters(limit_kmh, 50_000.0, 30.0, 100.0, 1_000.0),
+        probability=0.0123,
+        parameters=msgspec.to_builtins(TravelLimits(speed_limit_kmh=limit_kmh)),
+        facts={"spent_minor": 123_456.0},
         fine_with_s=17_899.4,
         sentence="exact",
         checks=(Check("same-place", applied=False),),
-        episode=Episode(1_690_598_222_123, 1_690_598_282_123, 1),
+        episode=Episode(1_690_598_222_123, 1_690_598_282_123, 1, ("pay-77", "phone-1234@1690598222123456789")),
         received_ms=1_690_598_223_000,
+        items=(Item(1_690_598_222_123, 123_456, 77_777_777, "GB", ObservationKind.ECOMMERCE),),
     )
 
 
@@ -95,7 +104,19 @@ def test_a_masked_payment_holds_nothing_exact() -> None:
     assert masked.amount_band == "EUR 1000-2000"
     assert masked.place is not None
     assert masked.place.cell == h3.latlng_to_cell(51.5074, -0.1278, 7)
-    assert masked.seq == 3
+    assert (masked.seq, masked.revision, masked.severity, masked.country) == (3, 1, Severity.HIGH, "GB")
+
+
+def test_an_amendment_names_the_payment_and_holds_the_new_answer_alone() -> None:
+    later = msgspec.structs.replace(DECISION, verdict=Verdict.CLEAR, score=0.123, alert_id=None, severity=None, revision=4)
+    first, masked = MASKER.transaction(DECISION), MASKER.amendment(later)
+    assert (masked.id, masked.minute_ms, masked.seq) == (first.id, first.minute_ms, 3)
+    assert (masked.revision, masked.verdict, masked.score, masked.alert, masked.severity) == (4, Verdict.CLEAR, 0.12, None, None)
+    assert MASKER.amendment(msgspec.structs.replace(DECISION, revision=2)).alert == first.alert
+    assert set(type(masked).__struct_fields__) < set(type(first).__struct_fields__)
+    written = msgspec.json.encode(masked).decode()
+    for raw in ("pay-77", "jo-", "4539", "phone", "alert-hash", "222123", "EUR", "shop"):
+        assert raw not in written
 
 
 def test_a_payment_without_a_place_has_none() -> None:
@@ -115,6 +136,10 @@ def test_a_masked_alert_claims_less_never_more() -> None:
     exact = alert(Interval(7_189.0, 7_334.6, 7_401.0))
     masked = MASKER.alert(exact)
     assert masked.speed_kmh is not None
+    assert masked.distance_m is not None
+    assert exact.distance_m is not None
+    assert masked.fine_with_s is not None
+    assert exact.fine_with_s is not None
     assert masked.distance_m.low <= exact.distance_m.low <= exact.distance_m.high <= masked.distance_m.high
     assert masked.speed_kmh.low == 7_100.0
     assert masked.elapsed_s >= exact.elapsed_s
@@ -122,8 +147,33 @@ def test_a_masked_alert_claims_less_never_more() -> None:
     assert masked.first.accuracy_m >= exact.first.accuracy_m
     assert masked.sentence == "5,000 km in 42 min: at least 7,100 km/h, limit 1,000 km/h. Fine with 4 h 59 min or more."
     written = msgspec.json.encode(masked).decode()
-    for raw in ("phone-1234", "6.5244", "3.3792", "jo-person", "456789", "17899", "2461", "exact"):
+    for raw in ("phone-1234", "6.5244", "3.3792", "jo-person", "456789", "17899", "2461", "exact", "123456", "77777777", "pay-77"):
         assert raw not in written
+    assert (masked.cause, masked.score, masked.probability) == ("impossible_travel", 0.99, 0.02)
+
+
+def test_an_alert_without_places_is_told_without_figures() -> None:
+    exact = msgspec.structs.replace(
+        alert(None),
+        rule="payments-amount",
+        cause="much_money",
+        first=PLACELESS,
+        second=PLACELESS,
+        distance_m=None,
+        probability=None,
+        parameters={"limit_minor": 500_000, "hours": 24},
+        fine_with_s=None,
+    )
+    masked = MASKER.alert(exact)
+    nothing = (masked.first.place, masked.second.place, masked.distance_m, masked.speed_kmh, masked.probability, masked.fine_with_s)
+    assert nothing == (None,) * 6
+    assert (masked.speed_limit_kmh, masked.minimum_distance_m, masked.first.accuracy_m) == (None, None, 0.0)
+    assert masked.sentence == "Payments amount: much money."
+
+
+def test_an_alert_that_is_not_about_travel_tells_its_distance_at_least() -> None:
+    masked = MASKER.alert(msgspec.structs.replace(alert(None), rule="atm-hop", cause="many_machines", parameters={}, fine_with_s=None))
+    assert masked.sentence == "At least 4,900 km apart within 42 min: many machines."
 
 
 def test_a_speed_just_above_the_limit_stays_above_it() -> None:

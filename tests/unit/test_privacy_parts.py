@@ -9,12 +9,28 @@ from privacy.executor import PartMasker, decode_part
 from privacy.masking import Masker
 from privacy.parts import PartBuilder
 from privacy.tokens import Tokeniser, generate_key_file
-from veilocity.contracts import DeviceId, Fix, SubjectId, encode
+from veilocity.contracts import CardId, Channel, Decision, DeviceId, Fix, SubjectId, Transaction, Verdict, encode
 from veilocity.errors import FatalError, SettingsError
 
 
 def fix(subject: str, fix_ns: int, lat: float = 51.5) -> bytes:
     return encode(Fix(subject=SubjectId(subject), device=DeviceId("d"), source="s", fix_ns=fix_ns, received_ms=0, lat=lat, lon=-0.1))
+
+
+def decision(number: int, revision: int = 1, verdict: Verdict = Verdict.CLEAR) -> bytes:
+    payment = Transaction(
+        id=f"t{number}",
+        subject=SubjectId("a"),
+        authorised_ms=123_456,
+        received_ms=0,
+        amount_minor=100,
+        currency="EUR",
+        merchant="m",
+        category="cafe",
+        channel=Channel.ECOMMERCE,
+        card=CardId("c"),
+    )
+    return encode(Decision(payment, verdict, 0.5, (), {}, revision=revision))
 
 
 def builder() -> PartBuilder:
@@ -37,6 +53,17 @@ def test_what_does_not_decode_is_counted_with_its_reason_and_costs_only_itself()
     part = made.finish()
     assert part.rejected == {"invalid_coordinates": 1, "undecodable": 3, "unknown_schema": 1}
     assert (part.fixes, part.decisions, part.payments, part.alert_revisions) == (1, 1, [], 0)
+
+
+def test_later_answers_are_amendments_and_no_payments_and_the_newest_of_each_is_kept() -> None:
+    made = builder()
+    later = [decision(1), decision(2), decision(1, 2, Verdict.FLAGGED), decision(1, 3), decision(1, 2, Verdict.FLAGGED), decision(7, 2)]
+    made.add("decisions", 0, range(6), later)
+    part = made.finish()
+    assert (part.decisions, part.amended, len(part.payments)) == (6, 4, 2)
+    assert [(amendment.revision, amendment.verdict) for amendment in part.amendments] == [(3, Verdict.CLEAR), (2, Verdict.CLEAR)]
+    assert part.amendments[0].id == part.payments[0].transaction.id
+    assert {payment.transaction.revision for payment in part.payments} == {1}
 
 
 def batch(topic: str, values: list[bytes]) -> pa.RecordBatch:

@@ -185,15 +185,16 @@ def _handed_over(figures: Figures) -> Iterator[Equation]:
 
 
 def _privacy(census: Census | None) -> Iterator[Equation]:
-    names = ("decisions read = stored + rejected", "stored = released + suppressed + late + pending")
+    names = ("decisions read = stored + amendments + rejected", "stored = released + suppressed + late + pending")
     if census is None:
         yield from map(_unknown, names)
         return
     progress = _progress(census)
     # `rejected` counts records of every topic, so it bounds the undecodable decisions from above.
-    undecodable = progress.decisions - progress.transactions
+    answers = progress.transactions + progress.amendments
+    undecodable = progress.decisions - answers
     state = State.HOLDS if 0 <= undecodable <= progress.rejected else State.VIOLATED
-    yield Equation(names[0], progress.decisions, progress.transactions + max(0, min(undecodable, progress.rejected)), state)
+    yield Equation(names[0], progress.decisions, answers + max(0, min(undecodable, progress.rejected)), state)
     yield _equal(names[1], progress.transactions, progress.released + progress.suppressed + progress.late + progress.pending)
 
 
@@ -205,8 +206,9 @@ def _stores(census: Census | None) -> Iterator[Equation]:
             continue
         progress = _progress(census)
         held: StoreCount = census.mongodb if store == "MongoDB" else census.elasticsearch
-        yield _equal(names[0], progress.transactions, held.transactions + held.refused_transactions)
-        yield _between(names[1], progress.alerts, held.alerts + held.refused_alerts, held.alerts_with_unfinished + held.refused_alerts)
+        payments, alerts = held.refused_transactions, held.refused_alerts
+        yield _between(names[0], progress.transactions, held.transactions + payments, held.transactions_with_unfinished + payments)
+        yield _between(names[1], progress.alerts, held.alerts + alerts, held.alerts_with_unfinished + alerts)
         yield _equal(names[2], progress.classes, held.releases + held.refused_releases)
     name = "released payments = payments of the classes in MongoDB"
     yield _unknown(name) if census is None else _equal(name, _progress(census).released, census.released_payments)
