@@ -11,6 +11,7 @@
     │       └── SchemaVersionError    a record was written by a newer Veilocity
     └── FatalError                nothing will get better by itself: stop and tell the operator
         ├── SettingsError             a setting is unknown, missing or wrong
+        │   └── RuleFileError             a test inside a rule file is red
         ├── DependencyError           something to install is missing or too old
         ├── PortTakenError            another program holds a port we need
         ├── FencedError               another instance took over this instance's work
@@ -37,6 +38,7 @@ __all__ = [
     "RejectError",
     "RejectReason",
     "RetryableError",
+    "RuleFileError",
     "SchemaVersionError",
     "ServiceUnavailableError",
     "SettingsError",
@@ -126,6 +128,10 @@ class FatalError(VeilocityError):
 
 class SettingsError(FatalError):
     """A setting is unknown, missing or wrong."""
+
+
+class RuleFileError(SettingsError):
+    """A test inside a rule file is red, so the rule must not judge anybody."""
 
 
 class DependencyError(FatalError):

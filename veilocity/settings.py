@@ -78,16 +78,9 @@ class Settings(BaseModel):
     # Rules
     rules_group: str = Field("veilocity-rules", description="Consumer group of the rules service, and first part of its transactional ids.")
     rules_instance: str = Field("rules-0", description="Name of this instance, different in every running process and kept over restarts.")
-    rules_commit_ms: int = Field(50, ge=5, description="Longest time results wait before their Kafka transaction commits.")
+    rules_commit_ms: int = Field(25, ge=5, description="Longest time results wait before their Kafka transaction commits.")
     rules_batch_events: int = Field(500, ge=1, description="Most events taken from Kafka at a time.")
-    rules_speed_limit_kmh: float = Field(1000.0, gt=0, description="Lower-bound speed above which a trip is impossible.")
-    rules_minimum_distance_m: float = Field(50_000.0, ge=0, description="Lower-bound distance below which nothing is flagged.")
-    rules_time_slack_s: float = Field(30.0, ge=0, description="How much the clocks of two sources may differ.")
-    rules_default_accuracy_m: float = Field(100.0, gt=0, description="Accuracy radius of a fix that states none.")
-    rules_default_place_accuracy_m: float = Field(1000.0, gt=0, description="Accuracy radius of a payment place that states none.")
-    rules_history_s: int = Field(3600, ge=60, description="How late an event may be, in event time, and still be placed exactly.")
-    rules_slot_s: int = Field(15, ge=1, description="One fix per subject is remembered for each slot of this many seconds of event time.")
-    rules_neighbour_limit_s: int = Field(86_400, ge=60, description="Farthest in time a neighbour may be to judge a payment by it.")
+    rules_folder: str = Field("", description="Folder of rule files; empty for those that Veilocity brings.")
     rules_state_ttl_s: int = Field(
         60 * 86_400, ge=3600, description="A subject that was silent for so long, in event time, is forgotten by the rules service."
     )

@@ -18,7 +18,7 @@ from veilocity.settings import load
 
 
 def test_variables_read_back_as_the_same_settings(tmp_path: Path) -> None:
-    settings = load({}, state_dir=tmp_path, mongodb_uri=SecretStr("mongodb://u:p@h/"), rules_time_slack_s=12.5, cache_dir=tmp_path / "c")
+    settings = load({}, state_dir=tmp_path, mongodb_uri=SecretStr("mongodb://u:p@h/"), dashboard_stale_s=12.5, cache_dir=tmp_path / "c")
     assert load(environment.variables(settings)) == settings
 
 
