@@ -7,6 +7,7 @@ The promise: every payment is accepted or rejected, a bad one costs nothing but 
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = ["SOURCE", "items_of", "parse"]
 SOURCE = "transactions"
 _CHANNELS = {channel.value: channel for channel in Channel}
 _LARGEST_MS = 2**62
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 # Decimal keeps an amount as it was written: 107.23 never becomes 107.230000000000004.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -100,6 +102,7 @@ def _transaction(item: Any, arrival: Arrival, resolver: Resolver) -> Transaction
         lat=where[0] if where else None,
         lon=where[1] if where else None,
         place_accuracy_m=_accuracy_m(item),
+        country=_country(item),
     )
 
 
@@ -151,3 +154,10 @@ def _accuracy_m(item: dict[str, Any]) -> float | None:
     if accuracy_m is not None and accuracy_m <= 0.0:
         raise InvalidInputError(RejectReason.INVALID_FIELD, "place_accuracy_m must be positive")
     return accuracy_m
+
+
+def _country(item: dict[str, Any]) -> str | None:
+    country = text(item.get("country"), "country")
+    if country is not None and not _COUNTRY.fullmatch(country):
+        raise InvalidInputError(RejectReason.INVALID_FIELD, "country must be two capital letters (ISO 3166-1 alpha-2), such as FR")
+    return country

@@ -48,6 +48,8 @@ class City:
     """One city. Local time is a fixed offset: daylight saving would add nothing but surprises."""
 
     name: str
+    country: str
+    """Two letters (ISO 3166-1)."""
     utc_offset_min: int
     currency: str
     price_level: float
@@ -105,6 +107,7 @@ _LAZARE, _MONTPARNASSE, _SAINT_MICHEL = (48.8763, 2.3254), (48.8412, 2.3205), (4
 
 METROPOLIS = City(
     "Paris",
+    "FR",
     60,
     "EUR",
     1.0,
@@ -178,22 +181,22 @@ METROPOLIS = City(
 )
 
 _FAR = (
-    City("New York", -300, "USD", 1.10, (40.6446, -73.7790), _compact(40.7350, -73.8700)),
-    City("Los Angeles", -480, "USD", 1.10, (33.9430, -118.4050), _compact(34.0500, -118.2500)),
-    City("São Paulo", -180, "BRL", 6.0, (-23.4320, -46.4690), _compact(-23.5500, -46.6330)),
-    City("Lagos", 60, "NGN", 1700.0, (6.5770, 3.3210), _compact(6.6000, 3.3500)),
-    City("Johannesburg", 120, "ZAR", 20.0, (-26.1350, 28.2310), _compact(-26.1700, 28.0500)),
-    City("Singapore", 480, "SGD", 1.45, (1.3590, 103.9890), _compact(1.3460, 103.8300)),
-    City("Tokyo", 540, "JPY", 162.0, (35.5520, 139.7790), _compact(35.6940, 139.7000)),
-    City("Sydney", 600, "AUD", 1.65, (-33.9350, 151.1660), _compact(-33.8700, 151.0800)),
+    City("New York", "US", -300, "USD", 1.10, (40.6446, -73.7790), _compact(40.7350, -73.8700)),
+    City("Los Angeles", "US", -480, "USD", 1.10, (33.9430, -118.4050), _compact(34.0500, -118.2500)),
+    City("São Paulo", "BR", -180, "BRL", 6.0, (-23.4320, -46.4690), _compact(-23.5500, -46.6330)),
+    City("Lagos", "NG", 60, "NGN", 1700.0, (6.5770, 3.3210), _compact(6.6000, 3.3500)),
+    City("Johannesburg", "ZA", 120, "ZAR", 20.0, (-26.1350, 28.2310), _compact(-26.1700, 28.0500)),
+    City("Singapore", "SG", 480, "SGD", 1.45, (1.3590, 103.9890), _compact(1.3460, 103.8300)),
+    City("Tokyo", "JP", 540, "JPY", 162.0, (35.5520, 139.7790), _compact(35.6940, 139.7000)),
+    City("Sydney", "AU", 600, "AUD", 1.65, (-33.9350, 151.1660), _compact(-33.8700, 151.0800)),
 )
 
 _NEAR = (
-    City("London", 0, "GBP", 0.85, (51.4700, -0.4540), _compact(51.5150, -0.1200)),
-    City("Madrid", 60, "EUR", 0.9, (40.4900, -3.5680), _compact(40.4200, -3.7030)),
-    City("Berlin", 60, "EUR", 0.95, (52.3620, 13.5010), _compact(52.5200, 13.4050)),
-    City("Rome", 60, "EUR", 0.95, (41.8000, 12.2470), _compact(41.9000, 12.5000)),
-    City("Istanbul", 180, "TRY", 45.0, (41.2620, 28.7420), _compact(41.0700, 28.9900)),
+    City("London", "GB", 0, "GBP", 0.85, (51.4700, -0.4540), _compact(51.5150, -0.1200)),
+    City("Madrid", "ES", 60, "EUR", 0.9, (40.4900, -3.5680), _compact(40.4200, -3.7030)),
+    City("Berlin", "DE", 60, "EUR", 0.95, (52.3620, 13.5010), _compact(52.5200, 13.4050)),
+    City("Rome", "IT", 60, "EUR", 0.95, (41.8000, 12.2470), _compact(41.9000, 12.5000)),
+    City("Istanbul", "TR", 180, "TRY", 45.0, (41.2620, 28.7420), _compact(41.0700, 28.9900)),
 )
 
 RESIDENTIAL = _FAR

@@ -62,6 +62,7 @@ def payment_body(  # who, when and what
             "lat": round(lat, 6),
             "lon": round(lon, 6),
             "place_accuracy_m": merchant.accuracy_m,
+            "country": merchant.city.country,
             "device_type": device_type,
         }
     )

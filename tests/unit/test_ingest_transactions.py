@@ -30,6 +30,7 @@ PAYMENT: dict[str, Any] = {
     "lat": 52.5163,
     "lon": 13.3777,
     "place_accuracy_m": 50,
+    "country": "DE",
     "device_type": "terminal",
 }
 
@@ -75,6 +76,7 @@ def test_the_normal_form_becomes_a_transaction() -> None:
         lat=52.5163,
         lon=13.3777,
         place_accuracy_m=50.0,
+        country="DE",
     )
     assert (found.card, found.device, found.user) == ("4539148803436467", "phone-1", "u-1")
 
@@ -224,3 +226,13 @@ def test_a_place_accuracy_must_be_positive(accuracy: Any) -> None:
 @pytest.mark.parametrize("value", [7, "x" * 257, "a\x00b"])
 def test_texts_are_short_and_printable(name: str, value: Any) -> None:
     assert reason(payment(**{name: value})) is RejectReason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(("stated", "country"), [(..., None), (None, None), ("", None), (" FR ", "FR")])
+def test_a_country_may_be_stated(stated: object, country: str | None) -> None:
+    assert only(payment(country=stated)).country == country
+
+
+@pytest.mark.parametrize("stated", ["fr", "FRA", "F", "F1", "ÄÖ", "France", 276, ["FR"]])
+def test_what_is_no_country_code_is_refused(stated: object) -> None:
+    assert reason(payment(country=stated)) is RejectReason.INVALID_FIELD

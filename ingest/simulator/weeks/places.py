@@ -1,4 +1,4 @@
-"""Places beyond the cities of the simulator: made-up towns at a distance, and the country a place lies in."""
+"""Places beyond the cities of the simulator: made-up towns at a distance."""
 
 from __future__ import annotations
 
@@ -8,25 +8,7 @@ from ingest.simulator.chance import Dice
 from ingest.simulator.places import CITIES, City, District, Point, offset, somewhere
 from veilocity.geo import EARTH_RADIUS_M, great_circle_m
 
-__all__ = ["anywhere", "cities_within", "country", "far_place", "town"]
-
-_COUNTRIES = {
-    "Paris": "FR",
-    "New York": "US",
-    "Los Angeles": "US",
-    "São Paulo": "BR",
-    "Lagos": "NG",
-    "Johannesburg": "ZA",
-    "Singapore": "SG",
-    "Tokyo": "JP",
-    "Sydney": "AU",
-    "London": "GB",
-    "Madrid": "ES",
-    "Berlin": "DE",
-    "Rome": "IT",
-    "Istanbul": "TR",
-}
-_TOWN = ", town "
+__all__ = ["anywhere", "cities_within", "far_place", "town"]
 
 
 def anywhere(place: Point, distance_m: float, bearing: float) -> Point:
@@ -46,18 +28,14 @@ def town(city: City, distance_m: float, dice: Dice) -> City:
     centre = anywhere(city.centre, distance_m, dice.between(0.0, 2.0 * math.pi))
     districts = tuple(District(offset(centre, dice.between(-3000, 3000), dice.between(-3000, 3000)), 900.0, 1.0, 1.0) for _ in range(3))
     return City(
-        f"{city.name}{_TOWN}{dice.whole(10_000, 99_999)}",
+        f"{city.name}, town {dice.whole(10_000, 99_999)}",
+        city.country,
         city.utc_offset_min,
         city.currency,
         city.price_level,
         offset(centre, 9000.0, 4000.0),
         (District(centre, 900.0, 1.0, 3.0), *districts),
     )
-
-
-def country(city: City) -> str:
-    """Return the country of a city or of a town made near it, in two letters (ISO 3166-1)."""
-    return _COUNTRIES[city.name.split(_TOWN)[0]]
 
 
 def cities_within(city: City, low_m: float, high_m: float) -> tuple[City, ...]:

@@ -156,6 +156,7 @@ class Story:
             lat=round(merchant.stated[0], 6),
             lon=round(merchant.stated[1], 6),
             place_accuracy_m=merchant.accuracy_m,
+            country=city.country,
         )
         self.payments.append(made)
         return made
