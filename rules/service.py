@@ -35,6 +35,7 @@ _WAIT_S = 0.005
 """The client waits this long for a full batch: part of every event's latency."""
 _WATCHDOG_S = 30.0
 _LAG_EVERY_S = 1.0
+_COLLECT = (50_000, 20, 100_000)
 
 
 class Service:
@@ -86,6 +87,8 @@ class Service:
             StateError: what was saved cannot be gone on from.
         """
         try:
+            # The oldest generation is the states, which hold no cycles: walking them would stop the service for 100 ms and more.
+            gc.set_threshold(*_COLLECT)
             self._consumer.subscribe(list(self._ranks), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
             _log.info("Rules service waits for its partitions", instance=self._settings.rules_instance)
             while not self._stopping.is_set():
@@ -151,7 +154,7 @@ class Service:
         for owned in self._pool.map(self._take_over, numbers):
             self._owned[owned.partition.number] = owned
         consumer.assign([at for owned in self._owned.values() for at in owned.start()])
-        # What was restored lives long: keep the collector from walking it again and again.
+        # What was restored lives long: keep the collector from walking it.
         gc.collect()
         gc.freeze()
         self._recovering = False

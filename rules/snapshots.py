@@ -120,12 +120,12 @@ def _damaged() -> StateError:
 class Pace:
     """How soon every bucket is saved again.
 
-    A cycle takes at most `events` events (8 per subject where that is more), `seconds` seconds (longer where more than `bytes_per_s`
+    A cycle takes at most `events` events (4 per subject where that is more), `seconds` seconds (longer where more than `bytes_per_s`
     would be written) and `CYCLE_ENTRIES` transactions, whichever comes first.
     """
 
-    events: int = 300_000
-    events_per_subject: int = 8
+    events: int = 150_000
+    events_per_subject: int = 4
     seconds: float = 30.0
     bytes_per_s: int = 2_000_000
 
@@ -139,7 +139,7 @@ class Pace:
             size_bytes: of their written states.
 
         >>> Pace().buckets(events=3_000, seconds=0.05, subjects=10_000, size_bytes=20_000_000)
-        2.56
+        5.12
         """
         by_events = events / max(self.events, self.events_per_subject * subjects)
         by_time = seconds / max(self.seconds, size_bytes / self.bytes_per_s)
