@@ -6,6 +6,9 @@ lateness bound; a line that is no event costs only itself and is counted with it
 
 from __future__ import annotations
 
+from rules.backtest.difference import Difference, compare
 from rules.backtest.judging import Judgement, judge
+from rules.backtest.reading import Order, Recording, survey
+from rules.backtest.summary import Summary, summarise
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Difference", "Judgement", "Order", "Recording", "Summary", "compare", "judge", "summarise", "survey"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rules.engine import Engine, Outcome
@@ -33,6 +33,7 @@ class Judgement:
     """By the names of `RulesProgress`, with the same equations."""
     rejects: Counter[RejectReason] = field(default_factory=Counter)
     """Events that cannot be, by reason."""
+    subjects: int = 0
 
     @property
     def events(self) -> int:
@@ -59,7 +60,7 @@ class Judgement:
                 self.alerts[alert.id] = alert
 
 
-def judge(events: Iterable[Fix | Transaction], engine: Engine) -> Judgement:
+def judge(events: Iterable[Fix | Transaction], engine: Engine, told: Callable[[Outcome], object] = lambda _: None) -> Judgement:
     """Judge events in the order in which they come.
 
     Guarantee: for events within the lateness bound the decisions and alerts are a function of the set of events, apart from revision
@@ -68,6 +69,7 @@ def judge(events: Iterable[Fix | Transaction], engine: Engine) -> Judgement:
     Args:
         events: of any number of subjects; an event that cannot be is counted in `rejects` and changes nothing.
         engine: with the rules in force.
+        told: is given each outcome with a decision or an alert, for whoever wants all revisions.
 
     >>> from rules.library import default_rule_book
     >>> judge([], Engine(default_rule_book())).events
@@ -91,4 +93,6 @@ def judge(events: Iterable[Fix | Transaction], engine: Engine) -> Judgement:
         counts[outcome.counted] += 1
         if outcome.decisions or outcome.alerts:
             judgement.add(outcome)
+            told(outcome)
+    judgement.subjects = len(states)
     return judgement
