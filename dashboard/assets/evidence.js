@@ -1,7 +1,7 @@
 // The arithmetic of one alert: what was measured, what it would have taken, and which excuses were examined.
 
 import { byId, element, glyph } from "./dom.js";
-import { distance, duration, headline, minute, moment, short, speed, title } from "./format.js";
+import { distance, duration, minute, moment, short, speed, title, told, where, why } from "./format.js";
 
 export class Evidence {
   constructor(places) {
@@ -45,21 +45,24 @@ export class Evidence {
 
   #full(alert) {
     const state = element("span", { class: "state" }, alert.state === "open" ? "open" : `${alert.state}, revision ${alert.revision}`);
+    const sentence = told(alert);
+    const fine = alert.fine_with_s === null ? "" : `Fine with ${duration(alert.fine_with_s)} or more. `;
     const head = element(
       "header",
       { class: "evidence-head" },
       glyph(alert.severity, alert.state),
       element("b", { class: `severity ${alert.severity}` }, alert.severity),
-      element("h2", {}, title(alert.rule)),
+      element("h2", {}, why(alert)),
       state,
-      element("p", { class: "evidence-sentence" }, `${headline(alert.sentence)}.`, element("span", { class: "quiet" }, ` Fine with ${duration(alert.fine_with_s)} or more.`)),
+      element("p", { class: "evidence-sentence" }, sentence && `${sentence}. `, element("span", { class: "quiet" }, `${fine}${sure(alert)}.`)),
     );
-    return [head, element("div", { class: "evidence-body" }, this.#facts(alert), this.#figures(alert), this.#examined(alert))];
+    const figures = alert.distance_m ? [this.#figures(alert)] : [];
+    return [head, element("div", { class: "evidence-body" }, this.#facts(alert), ...figures, this.#examined(alert))];
   }
 
   #facts(alert) {
-    const end = (observation) => `${this.places.name(observation.place)}, ±${distance(observation.accuracy_m)}`;
-    const kinds = { fix: "phone", "card-present": "card", atm: "cash machine" };
+    const end = (observation) => where(observation, this.places) + (observation.place ? `, ±${distance(observation.accuracy_m)}` : "");
+    const kinds = { fix: "phone", "card-present": "card", atm: "cash machine", "e-commerce": "payment", recurring: "payment" };
     const facts = [
       ["From", end(alert.first), `${kinds[alert.first.kind]} ${minute(alert.first.minute_ms)}`, moment(alert.first.minute_ms)],
       ["To", end(alert.second), `${kinds[alert.second.kind]} ${minute(alert.second.minute_ms)}`, moment(alert.second.minute_ms)],
@@ -75,28 +78,24 @@ export class Evidence {
     );
   }
 
+  // Only what the rule knows: a limit where it has one, a speed where time passed.
   #figures(alert) {
     const row = (name, figures, note, kind) =>
       element("tr", { class: kind, title: note }, element("th", { scope: "row" }, name), ...figures.map((text) => element("td", {}, text)), element("td", { class: "quiet" }, note));
-    const speeds = alert.speed_kmh ? alert.speed_kmh.map(speed) : ["none", "none", "none"];
-    const over = alert.speed_kmh ? `${(alert.speed_kmh[0] / alert.speed_limit_kmh).toFixed(1)} × the limit at the very least` : "both at the same time";
+    const limit = alert.speed_limit_kmh;
+    const fine = alert.fine_with_s === null ? "" : `fine with ${duration(alert.fine_with_s)} or more`;
+    const rows = [
+      row("Distance", alert.distance_m.map(distance), "minus and plus both accuracies"),
+      row("Elapsed", ["", duration(alert.elapsed_s), ""], fine),
+      row("Speed", alert.speed_kmh ? alert.speed_kmh.map(speed) : ["none", "none", "none"], over(alert), "decisive"),
+    ];
+    if (limit !== null) rows.push(row("Limit", [speed(limit), "", ""], alert.minimum_distance_m === null ? "" : `from ${distance(alert.minimum_distance_m)} apart`));
+    const heads = ["at least", "likely", "at most", ""].map((text) => element("th", { scope: "col" }, text));
     return element(
       "div",
       { class: "figures" },
-      element(
-        "table",
-        {},
-        element("thead", {}, element("tr", {}, element("td", {}), ...["at least", "likely", "at most", ""].map((text) => element("th", { scope: "col" }, text)))),
-        element(
-          "tbody",
-          {},
-          row("Distance", alert.distance_m.map(distance), "minus and plus both accuracies"),
-          row("Elapsed", ["", duration(alert.elapsed_s), ""], `fine with ${duration(alert.fine_with_s)} or more`),
-          row("Speed", speeds, over, "decisive"),
-          row("Limit", [speed(alert.speed_limit_kmh), "", ""], `from ${distance(alert.minimum_distance_m)} apart`),
-        ),
-      ),
-      this.#gauge(alert),
+      element("table", {}, element("thead", {}, element("tr", {}, element("td", {}), ...heads)), element("tbody", {}, ...rows)),
+      ...(limit === null ? [] : [this.#gauge(alert)]),
     );
   }
 
@@ -128,4 +127,14 @@ export class Evidence {
       alert.checks.length ? element("ul", {}, ...alert.checks.map(item)) : element("p", { class: "quiet" }, "This rule knows none."),
     );
   }
+}
+
+function over({ speed_kmh, speed_limit_kmh }) {
+  if (!speed_kmh) return "both at the same time";
+  return speed_limit_kmh === null ? "" : `${(speed_kmh[0] / speed_limit_kmh).toFixed(1)} × the limit at the very least`;
+}
+
+function sure({ score, probability }) {
+  const possible = probability === null ? "" : `, possible at most ${Math.round(probability * 100)} %`;
+  return `Score ${score.toFixed(2)}${possible}`;
 }

@@ -45,6 +45,35 @@ export function title(code) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+const WITHOUT_PLACE = { "e-commerce": "Online", recurring: "Recurring" };
+
+// An alert's two ends, in words; the same end twice is told once.
+export function route(alert, places) {
+  const [from, to] = [alert.first, alert.second].map((end) => where(end, places));
+  return from === to ? from : `${from} → ${to}`;
+}
+
+export function where({ kind, place }, places) {
+  return place ? places.name(place) : (WITHOUT_PLACE[kind] ?? "No place");
+}
+
+// What can be drawn: a line needs both its ends.
+export function located(alert) {
+  return Boolean(alert?.first.place && alert.second.place);
+}
+
+// Which rule, and why; where the rule has one reason only, its name says both.
+export function why(alert) {
+  const [rule, cause] = [title(alert.rule), title(alert.cause)];
+  return rule === cause ? rule : `${rule}: ${cause.charAt(0).toLowerCase()}${cause.slice(1)}`;
+}
+
+// The sentence without the counterfactual; nothing where it only repeats rule and cause.
+export function told(alert) {
+  const sentence = headline(alert.sentence).replace(/\.$/, "");
+  return sentence === why(alert) ? "" : sentence;
+}
+
 export function short(token) {
   return token.length > 10 ? token.slice(0, 8) : token;
 }

@@ -1,7 +1,7 @@
 // The alerts beside the map and the payments below them: rows by id, changed where they change, in the order of the server.
 
 import { byId, element, glyph, say } from "./dom.js";
-import { count, duration, headline, minute, moment, money, short, title } from "./format.js";
+import { count, duration, headline, minute, moment, money, route, short, title, told, why } from "./format.js";
 
 const PAYMENTS = 12;
 const ANNOUNCE_MS = 10_000;
@@ -62,7 +62,6 @@ export class AlertList extends EventTarget {
   }
 
   #row(alert) {
-    const route = `${this.places.name(alert.first.place)} → ${this.places.name(alert.second.place)}`;
     const state = alert.state === "open" ? null : element("span", { class: "state" }, alert.state);
     const times = alert.episode.count > 1 ? `×${alert.episode.count}` : "";
     return element(
@@ -83,14 +82,15 @@ export class AlertList extends EventTarget {
         "div",
         { class: "row-line" },
         element("b", { class: `severity ${alert.severity}` }, alert.severity),
-        element("span", { class: "route" }, route),
+        element("span", { class: "route" }, route(alert, this.places)),
         state,
         element("time", { title: `${moment(alert.second.minute_ms)} UTC` }, minute(alert.second.minute_ms)),
       ),
+      element("div", { class: "row-line quiet" }, element("span", { class: "rule" }, why(alert))),
       element(
         "div",
         { class: "row-line quiet" },
-        element("span", { class: "sentence" }, headline(alert.sentence)),
+        element("span", { class: "sentence" }, told(alert)),
         element("span", { class: "times", title: "Times the same cause was seen" }, times),
       ),
     );
@@ -130,7 +130,7 @@ export class AlertList extends EventTarget {
     node.replaceChildren(
       element("strong", {}, "No alerts yet"),
       element("p", {}, since),
-      element("p", {}, "An alert appears when one person is in two places faster than anyone can travel. To see one, run ", element("code", {}, "veilocity simulate"), "."),
+      element("p", {}, "An alert appears when a rule finds something, such as one person in two places faster than anyone can travel. To see one, run ", element("code", {}, "veilocity simulate"), "."),
     );
   }
 
@@ -177,20 +177,32 @@ export class PaymentList {
       return;
     }
     const payments = this.store.paymentsNewestFirst(PAYMENTS);
-    const rows = new Map(payments.map((payment) => [payment.id, this.rows.get(payment.id) ?? this.#row(payment)]));
+    const rows = new Map(payments.map((payment) => [payment.id, this.#known(payment) ?? this.#row(payment)]));
     this.rows = rows;
     this.node.replaceChildren(...rows.values());
   }
 
+  // A row of an older answer is made anew.
+  #known(payment) {
+    const row = this.rows.get(payment.id);
+    return row?.dataset.revision === String(payment.revision) ? row : null;
+  }
+
   #row(payment) {
+    const amended = payment.revision > 1;
     const where = payment.place ? this.places.name(payment.place) : (WITHOUT_PLACE[payment.channel] ?? payment.channel);
     return element(
       "li",
-      { "data-payment-id": payment.id, "data-verdict": payment.verdict, title: `${title(payment.category)}, ${payment.channel}, card ${short(payment.card ?? "none")}` },
+      {
+        "data-payment-id": payment.id,
+        "data-verdict": payment.verdict,
+        "data-revision": payment.revision,
+        title: `${title(payment.category)}, ${payment.channel}, card ${short(payment.card ?? "none")}${amended ? `. Answered anew, revision ${payment.revision}` : ""}`,
+      },
       element("i", { class: payment.verdict === "flagged" ? "square flagged" : "square" }),
       element("span", { class: "amount" }, money(payment.amount, payment.currency)),
       element("span", { class: "what" }, `${payment.category.replaceAll("_", " ")}, ${where}`),
-      element("span", { class: `verdict ${payment.verdict}` }, payment.verdict.replace("-", " ")),
+      element("span", { class: `verdict ${payment.verdict}` }, `${amended ? "now " : ""}${payment.verdict.replace("-", " ")}`),
       element("time", {}, minute(payment.minute_ms)),
     );
   }

@@ -2,7 +2,7 @@
 
 import { densest } from "./camera.js";
 import { byId, element, glyph, say } from "./dom.js";
-import { duration, headline, minute, short, speed, distance as tellDistance } from "./format.js";
+import { duration, headline, located, minute, short, speed, distance as tellDistance } from "./format.js";
 import { greatCircle, spread } from "./geo.js";
 import * as painter from "./painter.js";
 
@@ -58,10 +58,11 @@ export class LiveMap extends EventTarget {
     else if (!this.camera.city([...this.store.people.values()])) this.fitted = false;
   }
 
+  // An alert without places is not drawn: the map stays as it is.
   select(alert) {
-    this.selected = alert;
+    this.selected = located(alert) ? alert : null;
     this.dirty = true;
-    if (alert) this.camera.arc(alert);
+    if (this.selected) this.camera.arc(alert);
     this.#chip();
   }
 
@@ -86,10 +87,11 @@ export class LiveMap extends EventTarget {
     }
     this.payments = this.payments.slice(-80);
     this.severity = this.store.severityBySubject();
-    this.alerts = this.store.alertsNewestFirst();
+    this.alerts = this.store.alertsNewestFirst().filter(located);
     this.counts = new Map();
     for (const { place } of this.store.people.values()) this.counts.set(place.cell, (this.counts.get(place.cell) ?? 0) + 1);
-    if (this.selected) this.selected = this.store.alerts.get(this.selected.id) ?? null;
+    const selected = this.selected && this.store.alerts.get(this.selected.id);
+    this.selected = located(selected) ? selected : null;
     if (this.view === "city" && !this.fitted && this.store.people.size) this.show("city");
     this.relabel = true;
     this.dirty = true;
@@ -217,16 +219,18 @@ export class LiveMap extends EventTarget {
     const { first, second } = alert;
     const points = greatCircle(first.place.lat, first.place.lon, second.place.lat, second.place.lon, 2);
     const xy = this.camera.point(...points[Math.floor(points.length / 2)]);
-    const far = tellDistance(alert.distance_m[1]);
-    const text = alert.speed_kmh
-      ? `${far} in ${duration(alert.elapsed_s)}, at least ${speed(alert.speed_kmh[0])}`
-      : `Simultaneous, ${far} apart`;
-    say(chip, text);
+    say(chip, this.#measure(alert));
     const [width, height] = this.camera.size;
     const half = chip.offsetWidth / 2;
     const x = Math.min(width - half - 8, Math.max(half + 8, xy[0]));
     const y = Math.min(height - 44, Math.max(64, xy[1] - 16));
     chip.style.transform = `translate(${Math.round(x - half)}px, ${Math.round(y - chip.offsetHeight)}px)`;
+  }
+
+  #measure({ distance_m, speed_kmh, elapsed_s }) {
+    const far = tellDistance(distance_m[1]);
+    if (speed_kmh) return `${far} in ${duration(elapsed_s)}, at least ${speed(speed_kmh[0])}`;
+    return elapsed_s ? `${far} apart within ${duration(elapsed_s)}` : `Simultaneous, ${far} apart`;
   }
 
   #scaleBar() {

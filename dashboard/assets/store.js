@@ -35,8 +35,7 @@ export class Store extends EventTarget {
     for (const [cell, outline] of Object.entries(content.cells)) this.cells.set(cell, outline);
     const moved = content.positions.filter((position) => this.#takePosition(position));
     const revised = content.alerts.filter((alert) => this.#takeAlert(alert));
-    const paid = content.transactions.filter((payment) => !this.payments.has(payment.id));
-    for (const payment of paid) this.payments.set(payment.id, payment);
+    const paid = content.transactions.filter((payment) => this.#takePayment(payment));
     for (const id of content.gone_positions) this.people.delete(id);
     for (const id of content.gone_alerts) this.alerts.delete(id);
     for (const id of content.gone_transactions) this.payments.delete(id);
@@ -54,6 +53,13 @@ export class Store extends EventTarget {
     const known = this.alerts.get(alert.id);
     if (known && known.revision >= alert.revision) return false;
     this.alerts.set(alert.id, alert);
+    return true;
+  }
+
+  #takePayment(payment) {
+    const known = this.payments.get(payment.id);
+    if (known && known.revision >= payment.revision) return false;
+    this.payments.set(payment.id, payment);
     return true;
   }
 

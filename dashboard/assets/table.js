@@ -1,7 +1,7 @@
 // The map as text: the same picture for those who cannot see it, or would rather read.
 
 import { byId, element } from "./dom.js";
-import { count, headline, minute } from "./format.js";
+import { count, headline, minute, where, why } from "./format.js";
 
 export class MapTable {
   constructor(store, places) {
@@ -54,7 +54,7 @@ export class MapTable {
   #alerts() {
     return table(
       "Alerts, newest first",
-      ["Time (UTC)", "Severity", "State", "From", "To", "Evidence"],
+      ["Time (UTC)", "Severity", "State", "Rule", "From", "To", "Evidence"],
       this.store
         .alertsNewestFirst()
         .slice(0, 100)
@@ -62,8 +62,9 @@ export class MapTable {
           minute(alert.second.minute_ms),
           alert.severity,
           alert.state,
-          this.places.name(alert.first.place),
-          this.places.name(alert.second.place),
+          why(alert),
+          where(alert.first, this.places),
+          where(alert.second, this.places),
           headline(alert.sentence),
         ]),
     );

@@ -93,6 +93,25 @@ def make_alert(  # noqa: PLR0913  # a record of many fields, named by the caller
     )
 
 
+def make_alert_without_places(number: int, *, minute_ms: int, seq: int = 0) -> MaskedAlert:
+    end = MaskedObservation(ObservationKind.ECOMMERCE, minute_ms, None, 0.0)
+    return msgspec.structs.replace(
+        make_alert(number, LONDON, LONDON, minute_ms=minute_ms, seq=seq, severity=Severity.MEDIUM),
+        rule="payments-count",
+        cause="many_payments",
+        probability=None,
+        first=end,
+        second=end,
+        distance_m=None,
+        speed_kmh=None,
+        speed_limit_kmh=None,
+        minimum_distance_m=None,
+        fine_with_s=None,
+        sentence="Payments count: many payments.",
+        checks=(Check("cold_start", False),),
+    )
+
+
 @dataclass
 class World:
     """A store whose batches a test writes by hand. `down` makes every question fail."""
@@ -125,13 +144,15 @@ class World:
         payments: list[MaskedTransaction] | None = None,
         written_ms: int = 0,
     ) -> None:
-        """Write one batch."""
+        """Write one batch; a payment that is known already is amended."""
         with self._lock:
             self.seq += 1
             for position in positions or []:
                 self._positions[position.id] = msgspec.structs.replace(position, seq=self.seq)
             for alert in alerts or []:
                 self._alerts[alert.id] = msgspec.structs.replace(alert, seq=self.seq)
+            written = {payment.id for payment in payments or []}
+            self._payments = [payment for payment in self._payments if payment.id not in written]
             self._payments += [msgspec.structs.replace(payment, seq=self.seq) for payment in payments or []]
             self.written_ms = written_ms
 

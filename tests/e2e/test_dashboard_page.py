@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.e2e.dashboard_browser import OpenPage, Watched
 from tests.e2e.dashboard_server import DashboardServer, now_ms
-from tests.e2e.dashboard_world import FAR, LONDON, MINUTE_MS, World, make_alert
-from veilocity.contracts import AlertState, Severity
+from tests.e2e.dashboard_world import FAR, LONDON, MINUTE_MS, World, make_alert, make_alert_without_places
+from veilocity.contracts import AlertState, Severity, Verdict
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -155,9 +156,58 @@ def test_choosing_an_alert_draws_its_arc_and_tells_its_evidence(open_page: OpenP
         watched.until(lambda: ring_is_drawn(watched), "the ring at the end of the arc")
         assert "at least" in text(watched, "#chip")
         evidence = text(watched, "#evidence")
-        for words in ("Impossible travel", "London", "Tokyo", "1,000 km/h", "Fine with", "Same place", "Seen"):
+        arithmetic = ("1,000 km/h", "Fine with", "Score 0.90, possible at most 1 %", "Same place", "Seen")
+        for words in ("Impossible travel", "London", "Tokyo", *arithmetic):
             assert words in evidence
         watched.shot("dashboard-evidence-dark")
+
+
+def test_an_alert_without_places_is_listed_and_told_and_not_drawn(open_page: OpenPage) -> None:
+    world = city(alerts=2)
+    with DashboardServer(world) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        watched.until_ready()
+        watched.until(lambda: watched.state()["pixelsPerKm"] > 3, "the map fits the city")
+        world.minute_ms += MINUTE_MS
+        alert = make_alert_without_places(60, minute_ms=world.minute_ms)
+        world.write(alerts=[alert], written_ms=now_ms())
+        row = watched.page.locator(f'[data-alert-id="{alert.id}"]')
+        watched.until(lambda: row.count() == 1, "the alert is listed")
+        assert "Online" in row.inner_text()
+        assert "Payments count: many payments" in row.inner_text()
+        row.click()
+        watched.until(lambda: watched.state()["selected"] == alert.id, "the alert is chosen")
+        evidence = text(watched, "#evidence")
+        for words in ("Payments count: many payments", "Score 0.90", "Online", "Cold start"):
+            assert words in evidence
+        for words in ("null", "NaN", "undefined", "Fine with", "Distance"):
+            assert words not in evidence
+        assert watched.page.locator("#evidence .figures").count() == 0
+        assert watched.page.locator("#chip").is_hidden()
+        assert watched.state()["arc"] is None
+        assert watched.state()["pixelsPerKm"] > 3
+        watched.page.keyboard.press("m")
+        assert "Payments count: many payments" in text(watched, "#map-table")
+        watched.page.keyboard.press("m")
+        watched.shot("dashboard-alert-without-places")
+
+
+def test_a_payment_that_is_answered_anew_shows_its_new_answer(open_page: OpenPage) -> None:
+    world = city(alerts=1)
+    with DashboardServer(world) as server:
+        watched = open_page(server.url)
+        watched.until_connection("live")
+        payment = world.recent_transactions(1)[0]
+        row = watched.page.locator(f'[data-payment-id="{payment.id}"]')
+        watched.until(lambda: row.count() == 1, "the payment is listed")
+        assert "clear" in row.inner_text()
+        later = msgspec.structs.replace(payment, revision=2, verdict=Verdict.FLAGGED, severity=Severity.HIGH)
+        world.write(payments=[later], written_ms=now_ms())
+        watched.until(lambda: "now flagged" in row.inner_text(), "the new answer is shown")
+        assert row.count() == 1
+        assert "Answered anew, revision 2" in (row.get_attribute("title") or "")
+        assert text(watched, "#count-payments") == "30"
 
 
 def test_the_keyboard_walks_the_list_and_leaves_it(open_page: OpenPage) -> None:

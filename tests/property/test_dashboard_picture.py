@@ -20,10 +20,11 @@ def batches(draw: st.DrawFn) -> list[list[Position | MaskedAlert | MaskedTransac
     sizes = draw(st.lists(st.integers(0, 6), min_size=1, max_size=8))
     found: list[list[Position | MaskedAlert | MaskedTransaction]] = []
     revisions: dict[int, int] = {}
+    payments: list[MaskedTransaction] = []
     for seq, size in enumerate(sizes):
         batch: list[Position | MaskedAlert | MaskedTransaction] = []
         for number in range(size):
-            match draw(st.integers(0, 2)):
+            match draw(st.integers(0, 3)):
                 case 0:
                     minute_ms = START_MS + draw(st.integers(0, 5)) * MINUTE_MS
                     batch.append(Position(f"person{draw(st.integers(0, 4))}", seq, minute_ms, _CELL))
@@ -32,8 +33,13 @@ def batches(draw: st.DrawFn) -> list[list[Position | MaskedAlert | MaskedTransac
                     revisions[which] = revisions.get(which, 0) + 1
                     when = START_MS + which * MINUTE_MS
                     batch.append(make_alert(which, LONDON, FAR["Lagos"], minute_ms=when, seq=seq, revision=revisions[which]))
+                case 2 if payments:
+                    index = draw(st.integers(0, len(payments) - 1))
+                    payments[index] = msgspec.structs.replace(payments[index], seq=seq, revision=payments[index].revision + 1)
+                    batch.append(payments[index])
                 case _:
-                    batch.append(msgspec.structs.replace(_PAYMENT, id=f"payment{seq}-{number}", seq=seq))
+                    payments.append(msgspec.structs.replace(_PAYMENT, id=f"payment{seq}-{number}", seq=seq))
+                    batch.append(payments[-1])
         found.append(batch)
     return found
 
@@ -127,6 +133,10 @@ def test_of_every_document_the_newest_version_is_held(written: list[list[Positio
     everything = [document for batch in written for document in batch]
     for alert in picture.content().alerts:
         assert alert.revision == max(item.revision for item in everything if isinstance(item, MaskedAlert) and item.id == alert.id)
+    for payment in picture.content().transactions:
+        assert payment.revision == max(
+            item.revision for item in everything if isinstance(item, MaskedTransaction) and item.id == payment.id
+        )
     for position in picture.content().positions:
         versions = [(item.minute_ms, item.seq) for item in everything if isinstance(item, Position) and item.id == position.id]
         assert (position.minute_ms, position.seq) == max(versions)
