@@ -2,21 +2,21 @@
 
 What the room promises:
 
-- Every transaction gets exactly one decision: flagged, clear, or not scorable with the reason.
-- An alert stands on both neighbours in event time. Late events amend and retract it, so that the alerts at the end are the same for any
-  order of arrival within the lateness bound, any repetition and any crash.
+- Every transaction gets a decision: flagged, clear, or not scorable with the reason.
+- The final decisions and alerts are a function of the set of events: the same for any order of arrival within the lateness bound, any
+  repetition, any batch split and any crash. A late event opens, amends or retracts.
 - Every alert can be recomputed from itself (`recompute`).
-- The memory of a subject is bounded (`state_bound_bytes`).
+- The memory of a subject is bounded.
 
-`evaluate` is the whole judgement, pure; `rules.service` hosts it on Kafka. docs/rules.md describes the rules.
+`Engine.process` is the whole judgement, pure; `rules.service` hosts it on Kafka, `rules.backtest` on files, `rules.spark` on a cluster.
+docs/rules.md describes the rules.
 """
 
 from __future__ import annotations
 
-from rules.engine import Outcome, evaluate
-from rules.parameters import EngineParameters
-from rules.parts import state_bound_bytes
-from rules.proof import recompute
-from rules.state import SubjectState
+from rules.book import RuleBook
+from rules.engine import Engine, Outcome
+from rules.library import default_rule_book, load_rule_book
+from rules.subject import SubjectState
 
-__all__ = ["EngineParameters", "Outcome", "SubjectState", "evaluate", "recompute", "state_bound_bytes"]
+__all__ = ["Engine", "Outcome", "RuleBook", "SubjectState", "default_rule_book", "load_rule_book"]

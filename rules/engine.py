@@ -1,42 +1,42 @@
 """One event in, its consequences out: the whole judgement, pure.
 
-`evaluate` takes a subject's state and one event, brings the state up to date and returns what follows. It reads no clock, no environment
-and no network, so the live service, a test and a replay of old data get the same answers.
+`Engine.process` takes a subject's state and one event, brings the state up to date and returns what follows. It reads no clock, no
+environment and no network, so the live service, the cluster, a test and a replay of old data get the same answers.
 
-Guarantee: for any set of events of one subject, each within the lateness bound when it arrives, any order, any repetition and any
-interruption lead to the same alerts (apart from revision numbers and the arrival times they carry).
+Guarantee: for any set of events of one subject, each within the lateness bound when it arrives, any order, any repetition, any batch split
+and any interruption lead to the same final decisions and the same alerts (apart from revision numbers and arrival times).
+
+Most events change nothing: a fix near the one before, a payment with nothing against it. They take shortcuts, each of which is exact;
+whatever they cannot decide is judged from the whole history (`rules.judgement`).
 """
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import NamedTuple
 
-from rules.alerts import Cause, has_live_alerts, revise, settle, still_open
-from rules.catalogue import RULES, Contradiction, Rule
-from rules.entries import DOUBTFUL_FIX, check_fix, check_time, fix_entry, observation, order, payment_entry
-from rules.history import (
-    add_fix,
-    add_payment,
-    device_index,
-    horizon_ns,
-    neighbours,
-    overfull,
-    remember_id,
-    shorten,
-)
-from rules.parameters import EngineParameters
-from rules.proof import alert_id
-from rules.state import SubjectState
-from veilocity.contracts import Alert, Decision, Fix, SubjectId, Transaction, Verdict
+import msgspec
 
-__all__ = ["Outcome", "evaluate"]
+from rules.book import RuleBook
+from rules.forgetting import advance, horizon_ns, is_due, make_room
+from rules.judgement import judge_all, judge_payment
+from rules.profile import Profile
+from rules.ruling import FUTURE_TIME, TOO_LATE, absorb, decide, not_scorable, rule_on, unscorable_reason
+from rules.scene import Scene
+from rules.sight import LEAST_DELAY_NS, ROUNDED_E7, Sight, is_null_island, payment_sight, sight_of
+from rules.subject import MAX_IDS, MAX_LANES, Lane, Payment, SubjectState
+from rules.views import read, views
+from veilocity.contracts import Alert, Decision, Fix, Transaction, Verdict
+from veilocity.errors import InvalidInputError, RejectReason
+from veilocity.geo import valid_coordinates
 
-CHANNEL_WITHOUT_PLACE = "channel_without_place"
-COORDINATES_MISSING = "coordinates_missing"
-NEIGHBOUR_TOO_OLD = "neighbour_too_old"
-NO_NEIGHBOUR = "no_neighbour"
-TOO_LATE = "too_late"
-_RULE_VERSIONS = {rule.id: rule.version for rule in RULES}
+__all__ = ["Engine", "Outcome"]
+
+_FIRST_NS = 946_684_800 * 1_000_000_000
+"""2000-01-01: before it no phone and no card feed told the time rightly."""
+_LAST_NS = 7_258_118_400 * 1_000_000_000
+"""2200-01-01: later times do not fit 64 bits once the arithmetic of the history has been done on them."""
+_LANE_LIFE_NS = 30 * 86_400_000_000_000
 
 
 class Outcome(NamedTuple):
@@ -44,145 +44,253 @@ class Outcome(NamedTuple):
 
     counted: str
     """The counter of `RulesProgress` that the event belongs to."""
-    decision: Decision | None = None
-    """The answer to a transaction that is not a repeat."""
+    decisions: tuple[Decision, ...] = ()
+    """The answer to a transaction that is not a repeat, and new answers to earlier ones (revision over 1)."""
     alerts: tuple[Alert, ...] = ()
     """New revisions, in the order they were made."""
-    placed: bool = False
-    """The event stands in the history now."""
 
 
-class _Arrival(NamedTuple):
-    """One event on its way through the judgement."""
-
-    subject: SubjectId
-    received_ms: int
-    horizon_ns: int
-    parameters: EngineParameters
-    shortcut: bool
+_KEPT = Outcome("fixes_kept")
+_THINNED = Outcome("fixes_thinned")
+_DUPLICATE = Outcome("fixes_duplicate")
+_LATE = Outcome("fixes_late")
 
 
-class _Judgement(NamedTuple):
-    alerts: tuple[Alert, ...] = ()
-    contradictions: tuple[tuple[Rule, Contradiction], ...] = ()
+class Engine:
+    """The judgement under one rule book; immutable."""
+
+    def __init__(self, book: RuleBook, *, shortcuts: bool = True) -> None:
+        """Prepare the judgement.
+
+        Args:
+            book: rules in force.
+            shortcuts: take them where they are exact; without them everything is judged again at every event, with the same result.
+        """
+        self.book = book
+        self._shortcuts = shortcuts
+        self.version = book.version
+        """Changes whenever the same input could be judged differently."""
+        self._near_fix_e7 = book.near_fix_e7
+        self._near_payment_e7 = book.near_payment_e7
+        self._slot_ns = book.slot_ns
+        self._default_dm = book.places.default_accuracy_m * 10.0
+        self._future_ns = book.memory.future_s * 1_000_000_000
+
+    def process(self, state: SubjectState, event: Fix | Transaction) -> Outcome:
+        """Place one event in its subject's history and return what follows.
+
+        Args:
+            state: of the event's subject; brought up to date.
+            event: as read from Kafka.
+
+        Raises:
+            InvalidInputError: a time, or the place of a fix, that cannot be; the state is unchanged.
+        """
+        if isinstance(event, Fix):
+            return (self._go_on(state, event) if self._shortcuts else None) or self._fix(state, event)
+        return self._transaction(state, event)
+
+    def _go_on(self, state: SubjectState, fix: Fix) -> Outcome | None:
+        """Append a fix that changes nothing but the newest place; None where more must be looked at.
+
+        Exact, because: it is newer than all, so it has no neighbour after it; it is too near the newest to be a jump; and no payment waits
+        for it, or those that do are too near for any rule to hold it against them.
+        """
+        if state.alarmed or not state.lanes or fix.flags:
+            return None
+        lane = state.lanes[0]
+        history = lane.history
+        event_ns = fix.fix_ns
+        if lane.device != fix.device or not lane.calm or event_ns - event_ns % self._slot_ns <= history.newest_ns:
+            return None
+        lat_e7, lon_e7 = round(fix.lat * 1e7), round(fix.lon * 1e7)
+        apart_e7 = abs(lat_e7 - history.newest_lat_e7) + abs(lon_e7 - history.newest_lon_e7)
+        if apart_e7 > self._near_fix_e7 or (lat_e7 % ROUNDED_E7 == 0 and lon_e7 % ROUNDED_E7 == 0):
+            return None
+        delay_ns = fix.received_ms * 1_000_000 - event_ns
+        if event_ns >= _LAST_NS or not -self._future_ns <= delay_ns < LEAST_DELAY_NS or len(history.data) >= lane.check_at:
+            return None
+        for payment in reversed(state.payments):
+            sight = payment.sight
+            if sight.event_ns <= history.newest_ns:
+                break
+            if sight.accuracy_dm >= 0 and not self._is_cleared(payment, lat_e7, lon_e7):
+                return None
+        accuracy_m, speed_mps = fix.accuracy_m, fix.speed_mps
+        accuracy_dm = accuracy_m * 10.0 if accuracy_m is not None and accuracy_m > 0.0 else self._default_dm
+        history.append(
+            event_ns,
+            lat_e7,
+            lon_e7,
+            -int(-accuracy_dm // 1.0) if accuracy_dm < 200_400_000.0 else 200_400_000,
+            round(speed_mps * 10.0) if speed_mps is not None and 0.0 <= speed_mps < 6000.0 else 65_535,
+        )
+        state.newest_ns = max(state.newest_ns, event_ns)
+        return _KEPT
+
+    def _is_cleared(self, payment: Payment, lat_e7: int, lon_e7: int) -> bool:
+        sight = payment.sight
+        near = abs(lat_e7 - sight.lat_e7) + abs(lon_e7 - sight.lon_e7) <= self._near_payment_e7
+        return near and payment.ruling is not None and payment.ruling.verdict is Verdict.CLEAR
+
+    def _fix(self, state: SubjectState, fix: Fix) -> Outcome:
+        self._check(fix)
+        book, event_ns = self.book, fix.fix_ns
+        if event_ns < horizon_ns(state, book):
+            return _LATE
+        lane = self._lane(state, fix.device, event_ns)
+        if lane is None:
+            return _THINNED
+        sight = sight_of(fix, book.places.default_accuracy_m)
+        in_order = event_ns > lane.history.newest_ns
+        counted, index = lane.history.put(sight, book.slot_ns)
+        lane.born_ns = min(lane.born_ns, event_ns)
+        if index is None:
+            return _DUPLICATE if counted == "fixes_duplicate" else _THINNED
+        state.newest_ns = max(state.newest_ns, event_ns)
+        if lane.calm and not self._is_calm(lane, index):
+            lane.calm = False
+            state.alarmed = True
+        judgement = None
+        if not self._shortcuts or state.alarmed or len(state.lanes) > 1 or not in_order or self._is_awaited(state, sight):
+            judgement = judge_all(state, fix.subject, fix.received_ms, book)
+        horizon = horizon_ns(state, book)
+        if is_due(state, horizon, book):
+            advance(state, fix.subject, horizon, book)
+        if judgement is None:
+            return Outcome(counted)
+        return Outcome(counted, judgement.decisions, judgement.alerts)
+
+    def _check(self, fix: Fix) -> None:
+        if not _FIRST_NS <= fix.fix_ns < _LAST_NS:
+            raise InvalidInputError(RejectReason.INVALID_TIME, "the event time must lie between 2000 and 2200: check its unit")
+        if fix.fix_ns - fix.received_ms * 1_000_000 > self._future_ns:
+            raise InvalidInputError(RejectReason.FUTURE_TIME, "the fix is later than its arrival: check the phone's clock")
+        if not valid_coordinates(fix.lat, fix.lon):
+            raise InvalidInputError(RejectReason.INVALID_COORDINATES, "latitude must lie in -90..90 and longitude in -180..180")
+        if is_null_island(fix.lat, fix.lon):
+            raise InvalidInputError(RejectReason.INVALID_COORDINATES, "0, 0 is where missing coordinates are written: check the sender")
+
+    def _lane(self, state: SubjectState, device: str, event_ns: int) -> Lane | None:
+        """Return the phone's lane, moved to the front; None where the subject has too many phones at a time."""
+        for index, lane in enumerate(state.lanes):
+            if lane.device == device:
+                if index:
+                    state.lanes.insert(0, state.lanes.pop(index))
+                return lane
+        if len(state.lanes) >= MAX_LANES:
+            oldest = min(state.lanes, key=lambda lane: (lane.history.newest_ns, lane.device))
+            if event_ns - oldest.history.newest_ns <= _LANE_LIFE_NS:
+                return None
+            state.lanes.remove(oldest)
+        state.lanes.insert(0, Lane(device))
+        return state.lanes[0]
+
+    def _is_calm(self, lane: Lane, index: int) -> bool:
+        """Say whether a fix that was put in between leaves the phone's history one chain of near, trusted fixes."""
+        history = lane.history
+        own = history.sight_at(index, lane.device)
+        if own.flags:
+            return False
+        for neighbour in (index - 1, index + 1):
+            if 0 <= neighbour < len(history):
+                other = history.sight_at(neighbour, lane.device)
+                if abs(own.lat_e7 - other.lat_e7) + abs(own.lon_e7 - other.lon_e7) > self._near_fix_e7:
+                    return False
+        return True
+
+    def _is_awaited(self, state: SubjectState, sight: Sight) -> bool:
+        """Say whether a payment of the history may be judged otherwise for a fix that is newer than its phone's others."""
+        lane = state.lanes[0]
+        before_ns = lane.history.time_at(len(lane.history) - 2) if len(lane.history) > 1 else -(2**62)
+        for payment in reversed(state.payments):
+            if payment.sight.event_ns <= before_ns:
+                return False
+            if payment.sight.event_ns >= sight.event_ns:
+                return True
+            if payment.sight.accuracy_dm >= 0 and not self._is_cleared(payment, sight.lat_e7, sight.lon_e7):
+                return True
+        return False
+
+    def _transaction(self, state: SubjectState, transaction: Transaction) -> Outcome:
+        book, event_ns = self.book, transaction.authorised_ms * 1_000_000
+        if not _FIRST_NS <= event_ns < _LAST_NS:
+            raise InvalidInputError(RejectReason.INVALID_TIME, "the event time must lie between 2000 and 2200: check its unit")
+        digest = _remember(state, transaction.id)
+        if digest is None:
+            return Outcome("transactions_duplicate")
+        if event_ns - transaction.received_ms * 1_000_000 > self._future_ns:
+            return Outcome("decided", (not_scorable(transaction, FUTURE_TIME, book),))
+        if event_ns < horizon_ns(state, book):
+            return Outcome("decided", (not_scorable(transaction, TOO_LATE, book),))
+        payment = Payment(self._sight(transaction), msgspec.json.encode(transaction), digest)
+        in_order = not state.payments or state.payments[-1].key < payment.key
+        decision = self._quick(state, payment, transaction) if in_order and self._shortcuts and not state.alarmed else None
+        alerts: tuple[Alert, ...] = ()
+        decisions: tuple[Decision, ...] = ()
+        if decision is not None:
+            decisions = (decision,)
+        else:
+            self._insert(state, payment)
+            judgement = judge_all(state, transaction.subject, transaction.received_ms, book)
+            decisions, alerts = judgement.decisions, judgement.alerts
+        state.newest_ns = max(state.newest_ns, event_ns)
+        make_room(state, book)
+        horizon = horizon_ns(state, book)
+        if is_due(state, horizon, book):
+            advance(state, transaction.subject, horizon, book)
+        return Outcome("decided", decisions, alerts)
+
+    def _sight(self, transaction: Transaction) -> Sight:
+        places = self.book.places
+        sight = payment_sight(transaction, places.default_place_accuracy_m)
+        if sight.accuracy_dm < 0:
+            return sight
+        if transaction.category in places.moving_categories:
+            return sight._replace(accuracy_dm=-1)
+        spread_m = places.terminals.get(transaction.merchant)
+        return sight if spread_m is None else sight._replace(accuracy_dm=max(sight.accuracy_dm, round(spread_m * 10.0)))
+
+    def _quick(self, state: SubjectState, payment: Payment, transaction: Transaction) -> Decision | None:
+        """Judge a payment that is later than all others of the history by itself; None where anything was found.
+
+        Exact, because: no other payment has habits behind it that this one changes, and it brings no finding with it.
+        """
+        book = self.book
+        profile = state.tip if state.tip is not None else Profile()
+        readings = [read(lane, book) for lane in state.lanes]
+        phones = views(state, readings, payment.sight, book) if readings else ()
+        scene = Scene(payment.sight, transaction, profile, phones, [*state.past, *(other.sight for other in state.payments)])
+        if judge_payment(scene, book):
+            return None
+        ruling = rule_on((), unscorable_reason(transaction, payment.sight, phones, profile, book), book)
+        if not state.payments:
+            state.base = msgspec.msgpack.encode(profile)
+        absorb(profile, payment.sight, transaction, ())
+        state.tip = profile
+        payment.ruling, payment.revision = ruling, 1
+        state.payments.append(payment)
+        return decide(transaction, ruling, 1, book.rules)
+
+    def _insert(self, state: SubjectState, payment: Payment) -> None:
+        if not state.payments:
+            state.base = msgspec.msgpack.encode(state.tip if state.tip is not None else Profile())
+        index = len(state.payments)
+        while index > 0 and state.payments[index - 1].key > payment.key:
+            index -= 1
+        state.payments.insert(index, payment)
 
 
-def evaluate(state: SubjectState, event: Fix | Transaction, parameters: EngineParameters, *, shortcut: bool = True) -> Outcome:
-    """Place one event in its subject's history and return what follows.
+def _remember(state: SubjectState, transaction_id: str) -> int | None:
+    """Remember a transaction and return its hash; None for a repeat among the last `MAX_IDS` of this subject.
 
-    Args:
-        state: of the event's subject; brought up to date.
-        event: as read from Kafka.
-        parameters: thresholds and bounds.
-        shortcut: judge only the changed neighbours where that is enough; without it everything is judged again, with the same result.
-
-    Raises:
-        InvalidInputError: a time, or the coordinates of a fix, out of range; the state is unchanged.
+    Guarantee: a repeat is always found. A new id is taken for a repeat with probability at most MAX_IDS / 2**64.
     """
-    if isinstance(event, Fix):
-        return _evaluate_fix(state, event, parameters, shortcut)
-    return _evaluate_transaction(state, event, parameters, shortcut)
-
-
-def _evaluate_fix(state: SubjectState, fix: Fix, parameters: EngineParameters, shortcut: bool) -> Outcome:
-    check_fix(fix)
-    horizon = horizon_ns(state, fix.fix_ns, parameters)
-    if fix.fix_ns < horizon:
-        return Outcome("fixes_late")
-    _advance(state, fix.fix_ns, horizon, parameters)
-    placement = add_fix(state, fix_entry(fix, device_index(state, fix.device), parameters.rule), parameters)
-    if placement.place is None:
-        return Outcome(placement.counted)
-    # What a replaced fix leaves behind is not between the neighbours of the one that came.
-    local = shortcut and not placement.moved and not (placement.replaced and has_live_alerts(state))
-    arrival = _Arrival(fix.subject, fix.received_ms, horizon, parameters, local)
-    return Outcome(placement.counted, alerts=_judge(state, placement.place, arrival).alerts, placed=True)
-
-
-def _evaluate_transaction(state: SubjectState, transaction: Transaction, parameters: EngineParameters, shortcut: bool) -> Outcome:
-    event_ns = transaction.authorised_ms * 1_000_000
-    check_time(event_ns)
-    if not remember_id(state, transaction.id):
-        return Outcome("transactions_duplicate")
-    horizon = horizon_ns(state, event_ns, parameters)
-    late = event_ns < horizon
-    if not late:
-        _advance(state, event_ns, horizon, parameters)
-    if not transaction.channel.has_place:
-        return _not_scorable(transaction, CHANNEL_WITHOUT_PLACE)
-    entry = payment_entry(transaction, parameters.rule)
-    if entry is None:
-        return _not_scorable(transaction, COORDINATES_MISSING)
-    if late:
-        return _not_scorable(transaction, TOO_LATE)
-    index = add_payment(state, entry)
-    judgement = _judge(state, index, _Arrival(transaction.subject, transaction.received_ms, horizon, parameters, shortcut))
-    decision = _decide(state, index, transaction, judgement, parameters)
-    _cut_overfull(state, event_ns, horizon, parameters)
-    return Outcome("decided", decision, judgement.alerts, placed=True)
-
-
-def _advance(state: SubjectState, event_ns: int, horizon: int, parameters: EngineParameters) -> None:
-    state.newest_ns = max(state.newest_ns, event_ns)
-    forgotten = shorten(state, horizon)
-    if forgotten:
-        past = [*forgotten, state.history[0]]
-        state.carried = {rule.id: rule.carry(past, state.carried.get(rule.id, 0), parameters) for rule in RULES}
-    if state.alerts:
-        settle(state, horizon)
-
-
-def _cut_overfull(state: SubjectState, event_ns: int, horizon: int, parameters: EngineParameters) -> None:
-    later = overfull(state, horizon, parameters)
-    if later > horizon:
-        state.floor_ns = later
-        _advance(state, event_ns, later, parameters)
-
-
-def _judge(state: SubjectState, index: int, arrival: _Arrival) -> _Judgement:
-    entry = state.history[index]
-    if entry.kind == DOUBTFUL_FIX:
-        return _Judgement()
-    before, after = neighbours(state.history, index)
-    alerts: list[Alert] = []
-    contradictions: list[tuple[Rule, Contradiction]] = []
-    for rule in RULES:
-        if arrival.shortcut and rule.is_unaffected(before, entry, after, arrival.parameters):
-            continue
-        found = _contradictions(state, rule, arrival)
-        alerts += revise(state, found, Cause(arrival.subject, arrival.received_ms, rule, arrival.parameters))
-        contradictions += [(rule, one) for one in found if entry in (one.first, one.second)]
-    return _Judgement(tuple(alerts), tuple(contradictions))
-
-
-def _contradictions(state: SubjectState, rule: Rule, arrival: _Arrival) -> list[Contradiction]:
-    history = [entry for entry in state.history if entry.kind != DOUBTFUL_FIX]
-    found = rule.contradictions(history, state.carried.get(rule.id, 0), arrival.parameters)
-    first_open = still_open(state, arrival.horizon_ns)
-    return found if first_open is None else [one for one in found if order(one.anchor) >= first_open]
-
-
-def _decide(state: SubjectState, index: int, transaction: Transaction, judgement: _Judgement, parameters: EngineParameters) -> Decision:
-    entry = state.history[index]
-    before, after = neighbours(state.history, index)
-    score = max(rule.score(before, entry, after, parameters) for rule in RULES)
-    if judgement.contradictions:
-        rules = tuple(dict.fromkeys(rule.id.replace("-", "_") for rule, _ in judgement.contradictions))
-        # The payment's own alert if it has one; else that of the neighbour it contradicts.
-        rule, cause = min(judgement.contradictions, key=lambda pair: order(pair[1].anchor) != order(entry))
-        alert = alert_id(rule.id, transaction.subject, observation(cause.anchor, state.devices).id)
-        return Decision(transaction, Verdict.FLAGGED, score, rules, _RULE_VERSIONS, alert)
-    distances_ns = [abs(entry.event_ns - other.event_ns) for other in (before, after) if other is not None]
-    if not distances_ns:
-        return _no_verdict(transaction, NO_NEIGHBOUR)
-    if min(distances_ns) > parameters.neighbour_limit_ns:
-        return _no_verdict(transaction, NEIGHBOUR_TOO_OLD)
-    return Decision(transaction, Verdict.CLEAR, score, (), _RULE_VERSIONS)
-
-
-def _no_verdict(transaction: Transaction, reason: str) -> Decision:
-    return Decision(transaction, Verdict.NOT_SCORABLE, 0.0, (reason,), _RULE_VERSIONS)
-
-
-def _not_scorable(transaction: Transaction, reason: str) -> Outcome:
-    return Outcome("decided", _no_verdict(transaction, reason))
+    digest = blake2b(transaction_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    at = state.ids.find(digest)
+    while at >= 0:
+        if at % 8 == 0:
+            return None
+        at = state.ids.find(digest, at + 1)
+    state.ids = (state.ids + digest)[-8 * MAX_IDS :]
+    return int.from_bytes(digest, "big")

@@ -1,134 +1,153 @@
-"""Rule `impossible-travel`: two neighbouring observations of one person that no means of travel connects.
+"""Rule `impossible-travel`: two observations of one person that no means of travel connects.
 
-A pair is a contradiction when its lower-bound distance (great circle on the safe side, minus both accuracy radii) reaches the minimum
-distance, and both happened at the same time or the lower-bound speed (clocks given their slack) is over the limit.
-
-Which of the two is the odd one, the anchor: a payment against a phone fix; of two payments or two fixes the later one, unless the earlier
-one is already the anchor of its own predecessor. So a single wrong observation between good ones gives one anchor, not two.
+A pair contradicts itself when the lower bound of its distance reaches the minimum, and either both happened at the same time or the lower
+bound of the speed is over the limit. Pairs are card and phone (both neighbours in time), card and card, and two fixes of one phone whose
+jump none of the causes in `rules.motion` explains.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from functools import lru_cache
-from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, ClassVar
 
-from rules.catalogue.rule import Contradiction
-from rules.entries import Entry, is_payment
-from rules.parameters import EngineParameters
-from veilocity.contracts import RuleParameters
-from veilocity.evidence import speed_bounds_kmh
-from veilocity.geo import Interval, distance_bounds_m
+from msgspec import Meta
 
-__all__ = ["ImpossibleTravel", "Trip", "is_impossible", "trip"]
+from rules.catalogue.travel_rule import cap, doubts, is_impossible, phone_facts, prove_trip
+from rules.hits import Evidence, Proof
+from rules.motion.trace import Jump
+from rules.rule import Parameters, Rule
+from rules.scene import PhoneView, Scene
+from rules.sight import FIX, Sight
+from rules.travel import gap_m
+from veilocity.contracts import Severity
 
-
-class Trip(NamedTuple):
-    """What it would take to be at both places."""
-
-    distance_m: Interval
-    elapsed_s: float
-    speed_kmh: Interval | None
-    """None when both happened at the same time."""
+__all__ = ["ImpossibleTravel", "ImpossibleTravelParameters"]
 
 
-def trip(first: Entry, second: Entry, parameters: RuleParameters) -> Trip:
-    """Return the trip between two entries in event-time order.
+class ImpossibleTravelParameters(Parameters, frozen=True):
+    """Distances in metres, times in seconds, speeds in km/h."""
 
-    >>> from rules.entries import FIX
-    >>> limits = RuleParameters(1000.0, 50_000.0, 0.0, 100.0, 1000.0)
-    >>> london, lagos = Entry(0, FIX, 0, 515_074_000, -1_278_000, 0), Entry(3_600_000_000_000, FIX, 0, 65_244_000, 33_792_000, 0)
-    >>> round(trip(london, lagos, limits).speed_kmh.low)
-    4984
-    """
-    distance_m = distance_bounds_m(
-        first.lat_e7 / 1e7,
-        first.lon_e7 / 1e7,
-        first.accuracy_dm / 10.0,
-        second.lat_e7 / 1e7,
-        second.lon_e7 / 1e7,
-        second.accuracy_dm / 10.0,
-    )
-    elapsed_s = (second.event_ns - first.event_ns) / 1e9
-    return Trip(distance_m, elapsed_s, speed_bounds_kmh(distance_m, elapsed_s, parameters.time_slack_s))
+    speed_limit_kmh: Annotated[float, Meta(gt=0)] = 1100.0
+    minimum_distance_m: float = 50_000.0
+    time_slack_s: float = 30.0
+    phone_fixes: int = 3
+    """Fixes of the phone's track that make its word count in full against a card."""
+    phone_s: float = 60.0
+    jump_high_m: float = 100_000.0
+    low_fixes: int = 3
+    low_s: float = 60.0
+    short_fixes: int = 5
+    short_s: float = 300.0
+    high_fixes: int = 10
+    high_s: float = 600.0
 
 
-def is_impossible(journey: Trip, parameters: RuleParameters) -> bool:
-    """Say whether the trip contradicts itself."""
-    if journey.distance_m.low < parameters.minimum_distance_m:
-        return False
-    return journey.speed_kmh is None or journey.speed_kmh.low > parameters.speed_limit_kmh
-
-
-@lru_cache(maxsize=8)
-def _near_e7(parameters: EngineParameters) -> int:
-    return parameters.near_e7
-
-
-class ImpossibleTravel:
+class ImpossibleTravel(Rule[ImpossibleTravelParameters]):
     """See the module."""
 
-    id = "impossible-travel"
-    version = "1"
+    id: ClassVar[str] = "impossible-travel"
+    version: ClassVar[str] = "2"
+    title: ClassVar[str] = "Travel that no person could have made"
+    reasons: ClassVar[tuple[str, ...]] = (
+        "impossible_travel",
+        "phone_not_confirmed",
+        "pending",
+        "confirmed_low",
+        "excursion_returned",
+        "two_sources",
+        "clock_shift",
+        "disputed_phone",
+        "swapped_coordinates",
+        "terminal_place",
+        "shared_card",
+        "settled_late",
+    )
+    false_positives: ClassVar[str] = (
+        "The phone stayed at home while its owner flew; a merchant's address is a head office and the rule book does not say so; a family "
+        "member uses the card for the first times; a phone whose whole segment carries a wrong clock."
+    )
+    parameter_type: ClassVar[type[Parameters]] = ImpossibleTravelParameters
 
-    def is_unaffected(self, before: Entry | None, entry: Entry, after: Entry | None, parameters: EngineParameters) -> bool:
-        """Say whether `entry` contradicts neither neighbour, and they did not contradict each other.
+    @property
+    def limits(self) -> tuple[float, float, float]:
+        """Least distance (metres), highest speed (km/h), clock slack (seconds)."""
+        return self.parameters.minimum_distance_m, self.parameters.speed_limit_kmh, self.parameters.time_slack_s
 
-        Anchors are chained only through contradictions that follow each other, so then no chain is touched either.
-        """
-        near = _near_e7(parameters)
-        pairs = ((before, entry), (entry, after), (before, after))
-        return not any(
-            first is not None and second is not None and _contradict(first, second, near, parameters.rule) for first, second in pairs
-        )
+    def judge(self, scene: Scene) -> Evidence | None:
+        """Compare a payment with the phones around it, then with the payment before it."""
+        if not scene.has_place:
+            return None
+        contradicted = self._against_phones(scene)
+        if contradicted is None:
+            # A phone beside the card clears it, whatever an earlier payment says.
+            return None if scene.phone_beside else self._against_payment(scene)
+        # Of two phones one may lie at home: the one beside the card counts.
+        return None if len(scene.phones) > 1 and scene.phone_beside else contradicted
 
-    def contradictions(self, history: Sequence[Entry], carried: int, parameters: EngineParameters) -> list[Contradiction]:
-        """Return the contradictions; `carried` is 1 when the first entry is already the anchor of its own predecessor."""
-        near, is_anchor, found = _near_e7(parameters), bool(carried), []
-        for first, second in pairwise(history):
-            if not _contradict(first, second, near, parameters.rule):
-                is_anchor = False
-                continue
-            anchor = _anchor(first, second, is_anchor)
-            found.append(Contradiction(first, second, anchor))
-            is_anchor = anchor is second
+    def _contradicted(self, phone: PhoneView, sight: Sight) -> list[tuple[Sight, Sight]]:
+        found = []
+        if phone.before is not None and is_impossible(phone.before, sight, gap_m(phone.before, sight), self.limits):
+            found.append((phone.before, sight))
+        if phone.after is not None and is_impossible(sight, phone.after, gap_m(sight, phone.after), self.limits):
+            found.append((sight, phone.after))
         return found
 
-    def carry(self, history: Sequence[Entry], carried: int, parameters: EngineParameters) -> int:
-        """Return 1 when the last entry is the anchor of its own predecessor."""
-        if len(history) < 2:
-            return carried
-        found = self.contradictions(history, carried, parameters)
-        return int(bool(found) and found[-1].anchor is history[-1])
+    def _against_phones(self, scene: Scene) -> Evidence | None:
+        for phone in scene.witnesses:
+            pairs = self._contradicted(phone, scene.sight)
+            if pairs:
+                first, second = min(pairs, key=lambda pair: (pair[1].event_ns - pair[0].event_ns, pair[0].event_ns))
+                facts = {**phone_facts(phone), **doubts(scene, phone), "sides": float(len(pairs))}
+                return Evidence(first, second, facts)
+        return None
 
-    def strength(self, contradiction: Contradiction, parameters: EngineParameters) -> tuple[float, float]:
-        """Return lower-bound speed (infinite when simultaneous) and lower-bound distance."""
-        journey = trip(contradiction.first, contradiction.second, parameters.rule)
-        return (math.inf if journey.speed_kmh is None else journey.speed_kmh.low), journey.distance_m.low
+    def _against_payment(self, scene: Scene) -> Evidence | None:
+        reference, sight = scene.profile.reference, scene.sight
+        if reference is None or not is_impossible(reference, sight, gap_m(reference, sight), self.limits):
+            return None
+        return Evidence(reference, sight, doubts(scene, None))
 
-    def score(self, before: Entry | None, entry: Entry, after: Entry | None, parameters: EngineParameters) -> float:
-        """Return v / (v + limit) for the larger lower-bound speed v; 1 when simultaneous, 0 below the minimum distance."""
-        pairs = [pair for pair in ((before, entry), (entry, after)) if pair[0] is not None and pair[1] is not None]
-        return max((_score(trip(first, second, parameters.rule), parameters.rule) for first, second in pairs), default=0.0)  # type: ignore[arg-type]  # None was left out
+    def judge_jump(self, jump: Jump) -> Evidence | None:
+        """Take a jump of a phone, with what became of it."""
+        facts = {
+            "left_fixes": float(jump.left_fixes),
+            "left_s": float(round(jump.left_s)),
+            "right_fixes": float(jump.right_fixes),
+            "right_s": float(round(jump.right_s)),
+        }
+        if jump.cause:
+            facts[jump.cause] = 1.0
+        return Evidence(jump.origin, jump.destination, facts)
 
+    def prove(self, evidence: Evidence) -> Proof:
+        """Grade a contradiction: high needs a phone whose word counts, or two payments; low where a cause may explain it."""
+        if evidence.first.kind == FIX and evidence.second.kind == FIX:
+            severity, cause = self._grade_jump(evidence)
+        else:
+            severity, cause = self._grade_payment(evidence.facts)
+        return prove_trip(evidence, self.limits, severity, cause)
 
-def _contradict(first: Entry, second: Entry, near_e7: int, parameters: RuleParameters) -> bool:
-    if abs(first.lat_e7 - second.lat_e7) + abs(first.lon_e7 - second.lon_e7) <= near_e7:
-        return False
-    return is_impossible(trip(first, second, parameters), parameters)
+    def _grade_payment(self, facts: dict[str, float]) -> tuple[Severity, str]:
+        lowered = cap(facts)
+        if lowered is not None:
+            return Severity.LOW, lowered
+        fixes, span_s = facts.get("phone_fixes"), facts.get("phone_s", 0.0)
+        if fixes is not None and (fixes < self.parameters.phone_fixes or span_s < self.parameters.phone_s):
+            return Severity.LOW, "phone_not_confirmed"
+        return Severity.HIGH, "impossible_travel"
 
-
-def _anchor(first: Entry, second: Entry, first_is_anchor: bool) -> Entry:
-    if is_payment(first) != is_payment(second):
-        return first if is_payment(first) else second
-    return first if first_is_anchor else second
-
-
-def _score(journey: Trip, parameters: RuleParameters) -> float:
-    if journey.distance_m.low < parameters.minimum_distance_m:
-        return 0.0
-    if journey.speed_kmh is None:
-        return 1.0
-    return journey.speed_kmh.low / (journey.speed_kmh.low + parameters.speed_limit_kmh)
+    def _grade_jump(self, evidence: Evidence) -> tuple[Severity | None, str]:
+        facts, own = evidence.facts, self.parameters
+        fixes = min(facts["left_fixes"], facts["right_fixes"])
+        span_s = min(facts["left_s"], facts["right_s"])
+        if facts.get("two_sources"):
+            return Severity.LOW, "two_sources"
+        if fixes < own.low_fixes or span_s < own.low_s:
+            return None, "pending"
+        if facts.get("clock_shift"):
+            return Severity.LOW, "clock_shift"
+        if facts.get("glitch"):
+            return Severity.LOW, "excursion_returned"
+        confirmed = (fixes >= own.high_fixes and span_s >= own.high_s) or (fixes >= own.short_fixes and span_s >= own.short_s)
+        if confirmed and gap_m(evidence.first, evidence.second) >= own.jump_high_m:
+            return Severity.HIGH, "impossible_travel"
+        return Severity.LOW, "confirmed_low"

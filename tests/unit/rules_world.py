@@ -1,17 +1,16 @@
-"""Events, an unforgetting judge and a tally, shared by the tests of the rules."""
+"""Events, rule books and a tally, shared by the tests of the rules."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import msgspec
 
-from rules import EngineParameters, Outcome, SubjectState, evaluate
-from veilocity.contracts import Alert, AlertState, Channel, DeviceId, Fix, FixFlag, SubjectId, Transaction
-from veilocity.settings import Settings
+from rules import Engine, Outcome, RuleBook, SubjectState, default_rule_book
+from rules.book import Memory, RuleEntry
+from rules.catalogue import RULE_TYPES
+from veilocity.contracts import Alert, AlertState, CardId, Channel, Decision, DeviceId, Fix, FixFlag, SubjectId, Transaction
 
 START_MS = 1_764_000_000_000
 """2025-11-24T16:00:00Z, a multiple of a slot."""
@@ -23,8 +22,10 @@ SUVA, APIA = (-18.1248, 178.4501), (-13.8507, -171.7514)
 Event = Fix | Transaction
 
 
-def parameters(**settings: object) -> EngineParameters:
-    return EngineParameters.from_settings(Settings.model_validate(settings))
+def book(*rules: str, **memory: int) -> RuleBook:
+    """Return the default parameters, of some rules only if any are named, with another memory."""
+    names = rules or tuple(default_rule_book().rules)
+    return RuleBook(tuple(RuleEntry(RULE_TYPES[name](RULE_TYPES[name].parameter_type())) for name in names), Memory(**memory))
 
 
 def fix(
@@ -35,6 +36,7 @@ def fix(
     device: str = "phone",
     flags: tuple[FixFlag, ...] = (),
     subject: str = SUBJECT,
+    speed_mps: float | None = None,
 ) -> Fix:
     at_ms = START_MS + round(at_s * 1000)
     return Fix(
@@ -46,17 +48,24 @@ def fix(
         lat=place[0],
         lon=place[1],
         accuracy_m=accuracy_m,
+        speed_mps=speed_mps,
         flags=flags,
     )
 
 
-def payment(
+def payment(  # noqa: PLR0913  # every field that a rule looks at
     at_s: float,
     place: tuple[float, float] | None = LONDON,
     *,
     id: str = "",
     channel: Channel = Channel.CARD_PRESENT,
     subject: str = SUBJECT,
+    amount_minor: int = 1250,
+    merchant: str = "Corner shop",
+    card: str | None = None,
+    device: str | None = None,
+    country: str | None = None,
+    category: str = "grocery",
 ) -> Transaction:
     at_ms = START_MS + round(at_s * 1000)
     return Transaction(
@@ -64,10 +73,13 @@ def payment(
         subject=SubjectId(subject),
         authorised_ms=at_ms,
         received_ms=at_ms + 700,
-        amount_minor=1250,
+        amount_minor=amount_minor,
         currency="EUR",
-        merchant="Corner shop",
-        category="grocery",
+        merchant=merchant,
+        category=category,
+        card=CardId(card) if card else None,
+        device=DeviceId(device) if device else None,
+        country=country,
         channel=channel,
         lat=place[0] if place else None,
         lon=place[1] if place else None,
@@ -104,77 +116,24 @@ class Tally:
             if alert.state is not AlertState.RETRACTED
         }
 
+    @property
+    def decisions(self) -> dict[str, Decision]:
+        """The final decision on each transaction, without its revision; revisions must rise by one."""
+        newest: dict[str, Decision] = {}
+        for outcome in self.outcomes:
+            for decision in outcome.decisions:
+                before = newest.get(decision.transaction.id)
+                assert decision.revision == (before.revision if before else 0) + 1
+                newest[decision.transaction.id] = decision
+        return {name: msgspec.structs.replace(decision, revision=0) for name, decision in newest.items()}
+
     def count(self, name: str) -> int:
         return sum(outcome.counted == name for outcome in self.outcomes)
 
 
-def play(events: Iterable[Event], limits: EngineParameters | None = None, *, shortcut: bool = True, after: Tally | None = None) -> Tally:
-    """Evaluate the events, going on from another run if one is given."""
-    tally, limits = after or Tally(), limits or parameters()
+def play(events: Iterable[Event], rules: RuleBook | None = None, *, after: Tally | None = None) -> Tally:
+    """Process the events, going on from another run if one is given."""
+    tally, engine = after or Tally(), Engine(rules or default_rule_book())
     for event in events:
-        tally.outcomes.append(evaluate(tally.state, event, limits, shortcut=shortcut))
+        tally.outcomes.append(engine.process(tally.state, event))
     return tally
-
-
-@dataclass(frozen=True)
-class Place:
-    """One observation of the unforgetting judge."""
-
-    event_ns: int
-    name: str
-    payment: bool
-    lat: float
-    lon: float
-    accuracy_m: float
-
-
-def judge_all(events: Sequence[Event], limits: EngineParameters) -> dict[str, tuple[str, str]]:
-    """Return anchor -> (first, second) of the strongest pair, from all events at once, by the text of docs/rules.md alone."""
-    places = _places(events, limits)
-    found: dict[str, list[tuple[tuple[float, float], str, str]]] = {}
-    is_anchor = False
-    for first, second in pairwise(places):
-        low_m = max(0.0, _metres(first, second) * (1 - 0.0056) - first.accuracy_m - second.accuracy_m)
-        elapsed_s = (second.event_ns - first.event_ns) / 1e9
-        speed_kmh = low_m / (elapsed_s + limits.rule.time_slack_s) * 3.6 if elapsed_s else math.inf
-        if low_m < limits.rule.minimum_distance_m or speed_kmh <= limits.rule.speed_limit_kmh:
-            is_anchor = False
-            continue
-        if first.payment != second.payment:
-            anchor = first if first.payment else second
-        else:
-            anchor = first if is_anchor else second
-        is_anchor = anchor is second
-        found.setdefault(anchor.name, []).append(((speed_kmh, low_m), first.name, second.name))
-    return {anchor: max(pairs, key=lambda pair: pair[0])[1:] for anchor, pairs in found.items()}
-
-
-def _places(events: Sequence[Event], limits: EngineParameters) -> list[Place]:
-    slots: dict[int, Place] = {}
-    payments: dict[str, Place] = {}
-    for event in events:
-        if isinstance(event, Transaction):
-            if event.channel.has_place and event.lat is not None and event.lon is not None:
-                payments[event.id] = Place(
-                    event.authorised_ms * 1_000_000, event.id, True, round(event.lat, 7), round(event.lon, 7), 1000.0
-                )
-            continue
-        if {FixFlag.MOCK, FixFlag.CACHED} & set(event.flags):
-            continue
-        accuracy_m = math.ceil((event.accuracy_m or 100.0) * 10) / 10
-        place = Place(event.fix_ns, f"{event.device}@{event.fix_ns}", False, round(event.lat, 7), round(event.lon, 7), accuracy_m)
-        slot = event.fix_ns // limits.slot_ns
-        slots[slot] = min(slots.get(slot, place), place, key=lambda one: (one.accuracy_m, one.event_ns, one.lat, one.lon, one.name))
-    return sorted([*slots.values(), *payments.values()], key=lambda one: (one.event_ns, one.payment, one.name))
-
-
-def _metres(first: Place, second: Place) -> float:
-    """Distance by the spherical law of cosines in vector form: another formula than the engine's."""
-    a, b = _vector(first), _vector(second)
-    cross = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-    return 6_371_008.8 * math.atan2(math.hypot(*cross), sum(x * y for x, y in zip(a, b, strict=True)))
-
-
-def _vector(place: Place) -> tuple[float, float, float]:
-    lat, lon = math.radians(place.lat), math.radians(place.lon)
-    return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)

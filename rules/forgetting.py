@@ -1,0 +1,169 @@
+"""How the history moves on: what leaves it is summed up first, so that forgetting changes nothing that was found.
+
+A payment leaves once nothing that may still arrive can touch its findings: when the look-ahead after it lies before the horizon. Its
+habits go into the base, its findings into the episodes. A phone's fixes leave a quarter of an hour later, folded into its trace, except the
+newest four before that.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import msgspec
+
+from rules.book import RuleBook
+from rules.episodes import alert_id, merge
+from rules.hits import Hit
+from rules.judgement import device_hits, jump_hits, profile_of
+from rules.motion.clock import extend_path
+from rules.packed import RECORD_BYTES
+from rules.ruling import absorb
+from rules.sight import DOUBTFUL
+from rules.subject import MAX_PAYMENTS, NEVER_NS, Lane, SubjectState
+from rules.views import LOOK_BACK_NS, Reading, begin, read, stays_of
+from veilocity.contracts import SubjectId, Transaction
+
+__all__ = ["advance", "horizon_ns", "is_due", "make_room"]
+
+_KEPT = 4
+PAST_NS = 3_600_000_000_000
+"""How long a payment is a neighbour of later ones: the longest window of a rule that compares payments with each other."""
+_STEP_BYTES = 8 * RECORD_BYTES
+_transaction_decoder = msgspec.json.Decoder(Transaction)
+
+
+def horizon_ns(state: SubjectState, book: RuleBook) -> int:
+    """Return the start of the history: an event before it is late."""
+    return max(book.horizon_ns(state.newest_ns), state.floor_ns) if state.newest_ns != NEVER_NS else NEVER_NS
+
+
+def is_due(state: SubjectState, horizon: int, book: RuleBook) -> bool:
+    """Say whether there is enough to forget that it is worth the work."""
+    if state.payments and state.payments[0].sight.event_ns < horizon - book.look_ahead_ns:
+        return True
+    return any(len(lane.history.data) >= lane.check_at for lane in state.lanes)
+
+
+def advance(state: SubjectState, subject: SubjectId, horizon: int, book: RuleBook) -> None:
+    """Sum up and forget what lies before the horizon.
+
+    When this is done makes no difference to what is found: each thing that leaves is final by then.
+    """
+    final_ns = horizon - book.look_ahead_ns
+    fixes_ns = final_ns - LOOK_BACK_NS
+    readings = [read(lane, book) for lane in state.lanes]
+    gone = {id(reading.lane): _forgettable(reading, fixes_ns) for reading in readings}
+    settled: list[Hit] = []
+    for reading in readings if len(readings) > 1 else ():
+        found = list(device_hits(state, readings, reading, fixes_ns, subject, book))
+        if found:
+            lane = reading.lane
+            lane.far_first_ns = lane.far_first_ns if lane.far_count else found[0].anchor_ns
+            lane.far_count += len(found)
+            settled += found
+    state.settled_ns = max(state.settled_ns, fixes_ns)
+    for reading in readings:
+        settled += _forget_fixes(reading, gone[id(reading.lane)], final_ns, subject, book)
+    settled += _forget_payments(state, final_ns)
+    settled.sort(key=lambda hit: (hit.anchor_ns, hit.anchor, hit.rule))
+    state.episodes = tuple(merge(state.episodes, settled, book.memory.episode_s * 1_000_000_000)[0])
+    _close_episodes(state, subject, fixes_ns, book)
+
+
+def _forgettable(reading: Reading, fixes_ns: int) -> int:
+    """Return how many fixes may go: those before the time but for the newest four that are evidence of where the phone was."""
+    history = reading.lane.history
+    count = history.find(fixes_ns)
+    kept = 0
+    while count > 0 and kept < _KEPT:
+        count -= 1
+        kept += reading.trusts(history.sight_at(count, reading.lane.device), fixes_ns)
+    return count
+
+
+def _forget_fixes(reading: Reading, count: int, horizon: int, subject: SubjectId, book: RuleBook) -> list[Hit]:
+    lane = reading.lane
+    trouble_ns = reading.trace.trouble_ns if reading.trace is not None else NEVER_NS
+    settled: list[Hit] = []
+    if count:
+        if lane.trace is None and lane.calm:
+            lane.track_ns = lane.track_ns if lane.track_count else lane.history.time_at(0)
+            lane.track_count += count
+            lane.dropped += count
+            for sight in islice(lane.history.sights(lane.device), count):
+                lane.path = extend_path(lane.path, sight.event_ns, sight.lat_e7, sight.lon_e7)
+            lane.stays = stays_of(lane, count)
+        else:
+            settled = _fold(lane, count, subject, book)
+        lane.history.drop(count)
+    lane.check_at = max(24 * RECORD_BYTES, len(lane.history.data) + _STEP_BYTES)
+    if not lane.calm:
+        start = lane.history.time_at(0) if len(lane.history) else horizon
+        clean = all(not sight.flags & DOUBTFUL for sight in lane.history.sights(lane.device))
+        lane.calm = clean and trouble_ns < min(start, horizon) and (lane.trace is None or lane.trace.is_settled)
+    if lane.calm and lane.trace is not None and lane.trace.is_plain(lane.history.time_at(0)):
+        # Without a jump in what is remembered, the chain of near fixes goes on from here by itself.
+        lane.track_ns, lane.track_count = lane.trace.tracks[-1].first_ns, lane.trace.tracks[-1].count
+        lane.trace = None
+    return settled
+
+
+def _fold(lane: Lane, count: int, subject: SubjectId, book: RuleBook) -> list[Hit]:
+    """Fold the first fixes into the phone's trace, and return the findings that became final."""
+    trace = lane.trace if lane.trace is not None else begin(lane, book)
+    trace.limits = book.motion
+    bound_ns = lane.history.time_at(count) if count < len(lane.history) else lane.history.newest_ns + 1
+    lane.dropped += count
+    for sight in islice(lane.history.sights(lane.device), count):
+        if sight.flags & DOUBTFUL:
+            continue
+        trace.step(sight, lane.path)
+        if trace.is_settled:
+            lane.path = extend_path(lane.path, sight.event_ns, sight.lat_e7, sight.lon_e7)
+    lane.trace = trace
+    lane.stays = stays_of(lane, count)
+    return list(jump_hits(trace.settled(bound_ns), subject, book))
+
+
+def _forget_payments(state: SubjectState, final_ns: int) -> list[Hit]:
+    count = 0
+    while count < len(state.payments) and state.payments[count].sight.event_ns < final_ns:
+        count += 1
+    if not count:
+        return []
+    leaving, state.payments = state.payments[:count], state.payments[count:]
+    if not state.payments:
+        state.base = b""
+    else:
+        profile = profile_of(state.base)
+        for payment in leaving:
+            absorb(profile, payment.sight, _transaction_decoder.decode(payment.raw), payment.hits)
+        state.base = msgspec.msgpack.encode(profile)
+    past = (*state.past, *(payment.sight for payment in leaving))
+    state.past = tuple(sight for sight in past if sight.event_ns >= final_ns - PAST_NS)[-MAX_PAYMENTS:]
+    return [hit for payment in leaving for hit in payment.hits]
+
+
+def _close_episodes(state: SubjectState, subject: SubjectId, horizon: int, book: RuleBook) -> None:
+    """Let go of the alerts that nothing can change any more: their newest revision is the last."""
+    open_ns = horizon
+    for lane in state.lanes:
+        if lane.trace is not None and lane.trace.jumps:
+            open_ns = min(open_ns, lane.trace.jumps[0].destination.event_ns)
+    closed_ns = open_ns - book.memory.episode_s * 1_000_000_000
+    for episode in state.episodes:
+        if episode.last_ns < closed_ns:
+            state.told.pop(alert_id(episode.rule, subject, episode.anchor), None)
+    state.episodes = tuple(episode for episode in state.episodes if episode.last_ns >= closed_ns)
+    for name, told in list(state.told.items()):
+        if told.retracted and told.last_ns < closed_ns:
+            del state.told[name]
+
+
+def make_room(state: SubjectState, book: RuleBook) -> bool:
+    """Shorten the history of a subject with more than `MAX_PAYMENTS` payments in it; say whether it was."""
+    if len(state.payments) <= MAX_PAYMENTS:
+        return False
+    oldest_ns = state.payments[len(state.payments) - MAX_PAYMENTS - 1].sight.event_ns
+    state.floor_ns = (oldest_ns // book.slot_ns + 1) * book.slot_ns
+    return True

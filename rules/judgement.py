@@ -1,0 +1,154 @@
+"""Everything that the history of a subject says: all findings, all rulings, and what of it must be told.
+
+The judgement is a function of what is remembered: the habits before the history, then its payments in event-time order, each among the
+phones around it. It never asks in which order events arrived, which is why the final decisions and alerts do not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from rules.book import RuleBook
+from rules.episodes import alert_id, merge, revisions
+from rules.hits import Hit
+from rules.motion.trace import FAR_FUTURE_NS, Jump
+from rules.profile import Profile
+from rules.ruling import absorb, decide, rule_on, unscorable_reason
+from rules.scene import Scene
+from rules.sight import Sight
+from rules.subject import EpisodeState, Lane, SubjectState
+from rules.views import Reading, is_established, nearest, read, views
+from veilocity.contracts import Alert, Decision, SubjectId, Transaction
+
+__all__ = ["Judgement", "device_hits", "judge_all", "judge_payment", "jump_hits", "profile_of", "standing"]
+
+_profile_decoder = msgspec.msgpack.Decoder(Profile)
+_transaction_decoder = msgspec.json.Decoder(Transaction)
+_NEVER_NS = -(2**62)
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What must be told after an event."""
+
+    decisions: tuple[Decision, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+
+def profile_of(data: bytes) -> Profile:
+    """Return written habits."""
+    return _profile_decoder.decode(data)
+
+
+def judge_payment(scene: Scene, book: RuleBook) -> tuple[Hit, ...]:
+    """Return what the rules in force find wrong with a payment."""
+    hits: list[Hit] = []
+    for entry in book.entries:
+        evidence = entry.rule.judge(scene)
+        if evidence is not None:
+            hit = entry.rule.hit(evidence, scene.sight)
+            admitted = entry.admits(hit, scene.transaction) if hit is not None else None
+            if admitted is not None:
+                hits.append(admitted)
+    return tuple(hits)
+
+
+def judge_all(state: SubjectState, subject: SubjectId, received_ms: int, book: RuleBook) -> Judgement:
+    """Judge the whole history again, and return what of it is news."""
+    readings = [read(lane, book) for lane in state.lanes]
+    unscorable = _judge_payments(state, readings, book) if state.payments else []
+    hits = [*_lane_hits(state, readings, subject, book), *(hit for payment in state.payments for hit in payment.hits)]
+    hits.sort(key=lambda hit: (hit.anchor_ns, hit.anchor, hit.rule))
+    episodes, homes = merge(state.episodes, hits, book.memory.episode_s * 1_000_000_000)
+    names = [alert_id(episode.rule, subject, episode.anchor) for episode in episodes]
+    by_hit = {(hit.rule, hit.anchor): names[home] for hit, home in zip(hits, homes, strict=True)}
+    alerts = tuple(revisions(state.told, dict(zip(names, episodes, strict=True)), subject, received_ms, book.rules))
+    decisions = []
+    for payment, reason in zip(state.payments, unscorable, strict=True):
+        ruling = rule_on([(hit, by_hit[hit.rule, hit.anchor]) for hit in payment.hits], reason, book)
+        if ruling != payment.ruling:
+            payment.ruling = ruling
+            payment.revision += 1
+            decisions.append(decide(_transaction_decoder.decode(payment.raw), ruling, payment.revision, book.rules))
+    state.alarmed = bool(hits) or not all(lane.calm for lane in state.lanes) or _has_new_lane(state)
+    return Judgement(tuple(decisions), alerts)
+
+
+def _judge_payments(state: SubjectState, readings: list[Reading], book: RuleBook) -> list[str | None]:
+    profile = profile_of(state.base)
+    sights = [*state.past, *(payment.sight for payment in state.payments)]
+    unscorable = []
+    for number, payment in enumerate(state.payments):
+        transaction = _transaction_decoder.decode(payment.raw)
+        scene = Scene(payment.sight, transaction, profile, views(state, readings, payment.sight, book), sights[: len(state.past) + number])
+        payment.hits = judge_payment(scene, book)
+        unscorable.append(unscorable_reason(transaction, payment.sight, scene.phones, profile, book))
+        absorb(profile, payment.sight, transaction, payment.hits)
+    state.tip = profile
+    return unscorable
+
+
+def _has_new_lane(state: SubjectState) -> bool:
+    return len(state.lanes) > 1 and not all(is_established(state, lane, state.newest_ns - 86_400_000_000_000) for lane in state.lanes)
+
+
+def _lane_hits(state: SubjectState, readings: list[Reading], subject: SubjectId, book: RuleBook) -> Iterator[Hit]:
+    for reading in readings:
+        if reading.trace is not None:
+            yield from jump_hits(reading.trace.jumps, subject, book)
+    if len(readings) > 1:
+        for reading in readings:
+            yield from device_hits(state, readings, reading, FAR_FUTURE_NS, subject, book)
+
+
+def jump_hits(jumps: list[Jump], subject: SubjectId, book: RuleBook) -> Iterator[Hit]:
+    """Yield the findings that the jumps of one phone are."""
+    for entry in book.entries:
+        for jump in jumps:
+            evidence = entry.rule.judge_jump(jump)
+            hit = entry.rule.hit(evidence, jump.destination) if evidence is not None else None
+            if hit is not None and subject not in entry.allowed.subjects:
+                yield entry.capped(hit)
+
+
+def device_hits(
+    state: SubjectState, readings: list[Reading], reading: Reading, until_ns: int, subject: SubjectId, book: RuleBook
+) -> Iterator[Hit]:
+    """Yield the findings at fixes, not summed up yet and before a time, of a phone that is new, given the person's own phones."""
+    lane = reading.lane
+    first_ns, far = lane.far_first_ns, lane.far_count
+    for sight in lane.history.sights(lane.device, lane.history.find(state.settled_ns)):
+        if sight.event_ns >= until_ns:
+            return
+        if is_established(state, lane, sight.event_ns) or not reading.trusts(sight, sight.event_ns + book.look_ahead_ns):
+            continue
+        for other in readings:
+            if other is reading or not is_established(state, other.lane, sight.event_ns):
+                continue
+            found = _device_hit(other.lane, other, sight, (first_ns, far), subject, book)
+            if found is not None:
+                first_ns, far = (sight.event_ns if far == 0 else first_ns), far + 1
+                yield found
+                break
+
+
+def _device_hit(own: Lane, reading: Reading, sight: Sight, before: tuple[int, int], subject: SubjectId, book: RuleBook) -> Hit | None:
+    index = own.history.find(sight.event_ns + 1)
+    known_ns = sight.event_ns + book.look_ahead_ns
+    after = nearest(reading, range(index, len(own.history)), known_ns)
+    after = after if after is not None and after.event_ns <= known_ns else None
+    pair = (nearest(reading, range(index - 1, -1, -1), known_ns), after)
+    first_ns, far = before
+    facts = {"new_fixes": float(far + 1), "new_s": float((sight.event_ns - first_ns) // 1_000_000_000) if far else 0.0}
+    for entry in book.entries:
+        evidence = entry.rule.judge_devices(sight, pair, facts)
+        hit = entry.rule.hit(evidence, sight) if evidence is not None else None
+        if hit is not None and subject not in entry.allowed.subjects:
+            return entry.capped(hit)
+    return None
+
+
+def standing(state: SubjectState) -> tuple[EpisodeState, ...]:
+    """Return the episodes that are told and not retracted."""
+    return tuple(told.episode for told in state.told.values() if not told.retracted)
