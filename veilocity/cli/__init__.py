@@ -10,18 +10,14 @@ from typing import Annotated
 import typer
 
 from veilocity import logs, settings
+from veilocity.cli import rules as rules_commands
+from veilocity.cli.start import prepare
 from veilocity.errors import FatalError, VeilocityError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="veilocity", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-
-def _prepare(service: str) -> settings.Settings:
-    """Return the settings in force, with logs set up for `service`."""
-    loaded = settings.load()
-    logs.configure(service, loaded.log_level)
-    return loaded
+app.add_typer(rules_commands.app, name="rules")
 
 
 @app.command()
@@ -35,7 +31,7 @@ def up(
     """Start everything on this machine and print one address; Ctrl-C stops it."""
     from devstack import launcher  # noqa: PLC0415  # a room, imported when needed
 
-    loaded = _prepare("up")
+    loaded = prepare("up")
     raise typer.Exit(launcher.run(loaded, feed=feed, fresh=fresh, people=people, speed=speed, seed=seed))
 
 
@@ -52,7 +48,7 @@ def simulate(
     """Play a city of people, phones, cards and fraud into the gateway."""
     from ingest.simulator import feed as player  # noqa: PLC0415  # a room, imported when needed
 
-    loaded = _prepare("simulate")
+    loaded = prepare("simulate")
     raise typer.Exit(
         player.run(loaded, url=url, people=people, speed=speed, seed=seed, start=start, hours=hours, output=output),
     )
@@ -69,7 +65,7 @@ def replay(
     """Push a recording to the gateway exactly as a phone or a card feed would."""
     from ingest import replay as player  # noqa: PLC0415  # a room, imported when needed
 
-    loaded = _prepare("replay")
+    loaded = prepare("replay")
     raise typer.Exit(player.run(loaded, file, url=url, speed=speed, device=device, rebase=rebase))
 
 
@@ -78,15 +74,7 @@ def ingest() -> None:
     """Run the HTTP gateway."""
     from ingest import service  # noqa: PLC0415  # a room, imported when needed
 
-    service.run(_prepare("ingest"))
-
-
-@app.command()
-def rules() -> None:
-    """Run the rules service."""
-    from rules import service  # noqa: PLC0415  # a room, imported when needed
-
-    service.run(_prepare("rules"))
+    service.run(prepare("ingest"))
 
 
 @app.command()
@@ -94,7 +82,7 @@ def privacy() -> None:
     """Run the PySpark privacy stage."""
     from privacy import service  # noqa: PLC0415  # a room, imported when needed
 
-    service.run(_prepare("privacy"))
+    service.run(prepare("privacy"))
 
 
 @app.command()
@@ -102,7 +90,7 @@ def dashboard() -> None:
     """Run the dashboard."""
     from dashboard import service  # noqa: PLC0415  # a room, imported when needed
 
-    service.run(_prepare("dashboard"))
+    service.run(prepare("dashboard"))
 
 
 @app.command()
@@ -112,7 +100,7 @@ def topics(
     """Create the Kafka topics that are missing."""
     from veilocity import kafka  # noqa: PLC0415  # only this command needs the Kafka client
 
-    loaded = _prepare("topics")
+    loaded = prepare("topics")
     if not check:
         kafka.ensure_topics(loaded)
     kafka.wait_for_topics(loaded, timeout_s=10.0)
@@ -137,7 +125,7 @@ def examine(
     """Say of every service whether it answers, and whether every event is accounted for."""
     from veilocity.cli import doctor as examination  # noqa: PLC0415  # imports storage
 
-    raise typer.Exit(examination.run(_prepare("doctor"), as_json=json))
+    raise typer.Exit(examination.run(prepare("doctor"), as_json=json))
 
 
 @app.command("settings")
