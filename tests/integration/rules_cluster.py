@@ -127,7 +127,7 @@ class Process:
 
     def __init__(self, settings: Settings, **changes: object) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VEILOCITY_")}
-        for name in ("kafka_bootstrap", "kafka_topic_prefix", "rules_group", "rules_instance", "rules_metrics_port", "rules_history_s"):
+        for name in ("kafka_bootstrap", "kafka_topic_prefix", "rules_group", "rules_instance", "rules_metrics_port", "rules_folder"):
             environment[f"VEILOCITY_{name.upper()}"] = str(changes.get(name, getattr(settings, name)))
         self._command = [sys.executable, "-m", "veilocity.cli", "rules"]
         self._environment = environment
