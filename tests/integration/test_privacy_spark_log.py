@@ -8,7 +8,7 @@ import pyspark
 import pytest
 
 from devstack import java
-from privacy.session import _LOG_SETTINGS
+from veilocity.spark import LOG_SETTINGS
 
 PROGRAM = """
 import org.apache.logging.log4j.LogManager;
@@ -35,7 +35,7 @@ QUOTED = (
 @pytest.mark.spark
 def test_spark_hides_what_may_come_from_a_record(tmp_path: Path) -> None:
     settings, source = tmp_path / "log4j2.properties", tmp_path / "Quote.java"
-    settings.write_text(_LOG_SETTINGS)
+    settings.write_text(LOG_SETTINGS)
     source.write_text(PROGRAM)
     jars = sorted((Path(pyspark.__file__).parent / "jars").glob("log4j-*.jar"))
     told = subprocess.run(
