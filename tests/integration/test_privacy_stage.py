@@ -60,6 +60,9 @@ PAYMENTS = 1_500
 FIX_COUNT = 3_000
 ALERT_COUNT = 20
 BAD_DECISIONS = 4
+ANSWERED_ANEW = 15
+"""Every so many payments are answered again."""
+AMENDMENTS = PAYMENTS // ANSWERED_ANEW
 START_MS = 1_790_000_000_000 // 3_600_000 * 3_600_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -85,6 +88,10 @@ class World:
         self.dice = random.Random(41)  # noqa: S311  # a seeded test, nothing secret
         self.homes = [(51.5 + self.dice.gauss(0, 0.04), -0.12 + self.dice.gauss(0, 0.06)) for _ in range(PEOPLE)]
         self.decisions = [self._decision(number) for number in range(PAYMENTS)]
+        self.amended = [
+            msgspec.structs.replace(one, verdict=Verdict.NOT_SCORABLE, score=0.25, reasons=("later",), alert_id=None, revision=2)
+            for one in self.decisions[::ANSWERED_ANEW]
+        ]
         self.fixes = [self._fix(number) for number in range(FIX_COUNT)]
         self.alerts = [self._alert(number, revision) for number in range(ALERT_COUNT) for revision in (1, 2, 3)]
 
@@ -172,7 +179,8 @@ def feed(settings: Settings, world: World, start: float, end: float) -> None:
     producer.init_transactions()
     for committed in (False, True):
         producer.begin_transaction()
-        for topic, records in ((DECISIONS, world.decisions), (FIXES, world.fixes), (ALERTS, world.alerts)):
+        # The same shares of both keep an amendment behind its payment.
+        for topic, records in ((DECISIONS, world.decisions), (DECISIONS, world.amended), (FIXES, world.fixes), (ALERTS, world.alerts)):
             for record in records[int(len(records) * start) : int(len(records) * end)]:
                 subject = record.transaction.subject if isinstance(record, Decision) else record.subject
                 producer.produce(topic_name(settings, topic), encode(record), subject)
@@ -214,7 +222,7 @@ def passed(reader: Reader, seq: int) -> bool:
 
 def read_all(reader: Reader) -> bool:
     done = progress(reader)
-    return (done.decisions, done.fixes, done.alert_revisions) == (PAYMENTS + BAD_DECISIONS, FIX_COUNT, 3 * ALERT_COUNT)
+    return (done.decisions, done.fixes, done.alert_revisions) == (PAYMENTS + AMENDMENTS + BAD_DECISIONS, FIX_COUNT, 3 * ALERT_COUNT)
 
 
 def dumped(settings: Settings) -> dict[str, Any]:
@@ -258,7 +266,10 @@ def expected_windows(settings: Settings) -> tuple[dict[int, list[Transaction]], 
         assert partition is not None
         if b"authorised_ms" not in value:
             continue
-        payment = decode(value, Decision).transaction
+        decision = decode(value, Decision)
+        if decision.revision > 1:
+            continue
+        payment = decision.transaction
         minute_ms = payment.authorised_ms // MINUTE_MS * MINUTE_MS
         newest[partition] = max(newest.get(partition, 0), minute_ms)
         start = minute_ms // HOUR_MS * HOUR_MS
@@ -310,7 +321,8 @@ def judge_releases(settings: Settings, documents: dict[str, Any], last: Progress
 
 
 def judge_documents(settings: Settings, documents: dict[str, Any], last: Progress) -> None:
-    assert (last.decisions, last.transactions, last.rejected) == (PAYMENTS + BAD_DECISIONS, PAYMENTS, BAD_DECISIONS)
+    assert (last.decisions, last.rejected) == (PAYMENTS + AMENDMENTS + BAD_DECISIONS, BAD_DECISIONS)
+    assert (last.transactions, last.amendments) == (PAYMENTS, AMENDMENTS)
     assert (last.fixes, last.alert_revisions, last.alerts) == (FIX_COUNT, 3 * ALERT_COUNT, ALERT_COUNT)
     assert last.transactions == last.released + last.suppressed + last.late + last.pending
     index = settings.elasticsearch_index_prefix
@@ -318,7 +330,14 @@ def judge_documents(settings: Settings, documents: dict[str, Any], last: Progres
         ("mongodb", "mongodb/transactions/", "mongodb/alerts/"),
         ("elasticsearch", f"elasticsearch/{index}-transactions", f"elasticsearch/{index}-alerts"),
     ):
-        assert len(of_kind(documents, transactions)) == PAYMENTS, store
+        payments = of_kind(documents, transactions)
+        assert len(payments) == PAYMENTS, store
+        later = [payment for payment in payments if payment["revision"] == 2]
+        assert len(later) == AMENDMENTS, store
+        assert {(one["verdict"], one["score"], one["alert"], *one["reasons"]) for one in later} == {("not-scorable", 0.25, None, "later")}
+        assert {one["revision"] for one in payments if one["verdict"] != "not-scorable"} == {1}
+        # Whether a place was seen before is known from the first answer alone.
+        assert all((one["place_seen_before"] is None) == (one["place"] is None) for one in payments)
         assert [document["revision"] for document in of_kind(documents, alerts)] == [3] * ALERT_COUNT, store
     assert len(of_kind(documents, "mongodb/positions/")) == PEOPLE
     (sample,) = of_kind(documents, "mongodb/samples/")
