@@ -366,7 +366,7 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     amount_band: str
     category: str
     flagged: int
-    """Payments of the class that were flagged."""
+    """Payments of the class whose first answer was that they are flagged."""
     schema: int = SCHEMA_VERSION
 
 

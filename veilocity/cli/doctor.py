@@ -111,13 +111,15 @@ def _counters(figures: Figures) -> Iterator[tuple[str, int]]:
         yield "transactions_in_kafka", figures.rules.transactions.end
         yield "rules_behind", figures.rules.fixes.behind + figures.rules.transactions.behind
         yield "rejected_by_rules", done.fixes_rejected + done.transactions_rejected
-        for name in ("decided", "flagged", "clear", "not_scorable", "alerts_opened", "alerts_amended", "alerts_retracted"):
+        for name in ("decided", "flagged", "clear", "not_scorable", "decisions_amended"):
+            yield name, getattr(done, name)
+        for name in ("alerts_opened", "alerts_amended", "alerts_retracted"):
             yield name, getattr(done, name)
     if figures.spark_read is not None and figures.ends is not None:
         yield "privacy_behind", sum(max(0, end - figures.spark_read.get(topic, 0)) for topic, end in figures.ends.items())
     if figures.census is not None:
         progress = figures.census.progress
-        for name in ("decisions", "fixes", "rejected", "alerts", "released", "suppressed", "late", "pending", "classes"):
+        for name in ("decisions", "amendments", "fixes", "rejected", "alerts", "released", "suppressed", "late", "pending", "classes"):
             yield f"privacy_{name}", getattr(progress, name) if progress is not None else 0
         for store in ("mongodb", "elasticsearch"):
             for name, value in msgspec.structs.asdict(getattr(figures.census, store)).items():
