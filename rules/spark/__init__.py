@@ -10,3 +10,7 @@ writes the same bytes again, so readers keep the highest revision of each id, as
 
 Nothing is imported here: Spark's workers load the processor alone, and start a second sooner for it.
 """
+
+from __future__ import annotations
+
+__all__: list[str] = []
