@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format bench bench-e2e soak clean
+.PHONY: help demo install test check format bench bench-e2e bench-quality soak clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -10,7 +10,7 @@ export PYTHON
 BIN := .venv/bin
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## install what a run needs, start everything, print one address; Ctrl-C stops it
 	@./devstack/bootstrap.sh run
@@ -35,11 +35,16 @@ format: install ## put the code in its format
 	$(BIN)/ruff format .
 
 bench: install ## measure algorithms against targets and peers
-	$(BIN)/python -m benchmarks.micro $(ARGS)
+	$(BIN)/python -m benchmarks.micro
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.rules_kafka $(ARGS)
 
 bench-e2e: install ## measure the whole system: rate, delays, starts
 	$(BIN)/python -m benchmarks.e2e
 	$(BIN)/python -m benchmarks.demo_start
+
+bench-quality: install ## judge labelled weeks of confusers and fraud, and keep the tables
+	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 soak: install ## run the whole system for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)

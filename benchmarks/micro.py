@@ -17,10 +17,8 @@ from ingest.directory import Directory
 from ingest.fields import Arrival
 from ingest.simulator import CityPlan, Push, directory, simulate
 from privacy.tokens import Tokeniser, TokenKind
-from rules import EngineParameters, SubjectState, evaluate
-from veilocity.contracts import Fix, SubjectId, Transaction, decode, encode
+from veilocity.contracts import Fix, Transaction, decode, encode
 from veilocity.geo import great_circle_m
-from veilocity.settings import load
 
 _START_MS = 1_750_000_000_000
 _REPEATS = 3
@@ -46,17 +44,6 @@ def _day() -> list[Fix | Transaction]:
         parse = sensor_logger.parse if isinstance(event, Push) else transactions.parse
         events += [item for item in parse(event.body, Arrival(event.due_ms, 0.0), people).accepted if isinstance(item, Fix | Transaction)]
     return events
-
-
-def _engine(events: list[Fix | Transaction]) -> int:
-    parameters = EngineParameters.from_settings(load({}))
-    states: dict[SubjectId, SubjectState] = {}
-    for event in events:
-        state = states.get(event.subject)
-        if state is None:
-            state = states[event.subject] = SubjectState()
-        evaluate(state, event, parameters)
-    return len(events)
 
 
 def _against(name: str, unit: str, target: str, ours: float, peer: str, theirs: float) -> Figure:
@@ -93,7 +80,6 @@ def main() -> None:
     write(
         "micro",
         [
-            Figure("engine.events_per_s_per_core", round(_rate(lambda: _engine(events)), 1), "events/s", "known before it is improved"),
             _against("contracts.decode_per_s", "records/s", ">= 3x json", _rate(decode_all), "json.loads", _rate(json_all)),
             _against("geo.distances_per_s", "distances/s", ">= 1x haversine", _rate(distances), "haversine", _rate(haversines)),
             _against("tokens.per_s", "tokens/s", ">= 1x a plain loop", _rate(tokens), "hmac.new", _rate(plain_hmac)),

@@ -6,14 +6,17 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from rules.hits import Hit, severity_rank
 from rules.motion.limits import MotionLimits
-from rules.rule import Rule
 from veilocity.contracts import Severity, Transaction
 from veilocity.geo import EARTH_RADIUS_M, SPHERE_ERROR
+
+if TYPE_CHECKING:
+    from rules.rule import Rule
 
 __all__ = ["Allowed", "Memory", "Places", "RuleBook", "RuleEntry"]
 
@@ -114,6 +117,11 @@ class RuleBook:
     def rules(self) -> dict[str, Rule]:  # type: ignore[type-arg]  # rules of any parameters
         """The rules by id."""
         return {entry.rule.id: entry.rule for entry in self.entries}
+
+    @cached_property
+    def rule_list(self) -> tuple[Rule, ...]:  # type: ignore[type-arg]  # rules of any parameters
+        """The rules in force, in order."""
+        return tuple(entry.rule for entry in self.entries)
 
     @cached_property
     def by_id(self) -> dict[str, RuleEntry]:

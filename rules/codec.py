@@ -79,6 +79,7 @@ class _Payment(msgspec.Struct, array_like=True):
     hits: tuple[Hit, ...]
     ruling: Ruling | None
     revision: int
+    ordinary: bool
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -120,7 +121,7 @@ def dump(state: SubjectState) -> bytes:
             state.settled_ns,
             state.alarmed,
             [_lane(lane) for lane in state.lanes],
-            [_Payment(one.sight, one.raw, one.digest, one.hits, one.ruling, one.revision) for one in state.payments],
+            [_Payment(one.sight, one.raw, one.digest, one.hits, one.ruling, one.revision, one.ordinary) for one in state.payments],
             state.past,
             state.ids,
             state.base,
@@ -200,6 +201,7 @@ def _state(written: _State) -> SubjectState:
 def _read_payment(written: _Payment) -> Payment:
     payment = Payment(written.sight, written.raw, written.digest)
     payment.hits, payment.ruling, payment.revision = written.hits, written.ruling, written.revision
+    payment.ordinary = written.ordinary
     return payment
 
 

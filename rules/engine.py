@@ -19,9 +19,10 @@ import msgspec
 
 from rules.book import RuleBook
 from rules.forgetting import advance, horizon_ns, is_due, make_room
+from rules.glance import BESIDE_E7, glance, is_ordinary
 from rules.judgement import judge_all, judge_payment
 from rules.profile import Profile
-from rules.ruling import FUTURE_TIME, TOO_LATE, absorb, decide, not_scorable, rule_on, unscorable_reason
+from rules.ruling import CLEAR, FUTURE_TIME, TOO_LATE, absorb, decide, not_scorable, rule_on, unscorable_reason
 from rules.scene import Scene
 from rules.sight import LEAST_DELAY_NS, ROUNDED_E7, Sight, is_null_island, payment_sight, sight_of
 from rules.subject import MAX_IDS, MAX_LANES, Lane, Payment, SubjectState
@@ -114,7 +115,7 @@ class Engine:
             sight = payment.sight
             if sight.event_ns <= history.newest_ns:
                 break
-            if sight.accuracy_dm >= 0 and not self._is_cleared(payment, lat_e7, lon_e7):
+            if sight.event_ns >= event_ns or (sight.accuracy_dm >= 0 and not self._is_cleared(payment, lat_e7, lon_e7)):
                 return None
         accuracy_m, speed_mps = fix.accuracy_m, fix.speed_mps
         accuracy_dm = accuracy_m * 10.0 if accuracy_m is not None and accuracy_m > 0.0 else self._default_dm
@@ -131,7 +132,7 @@ class Engine:
     def _is_cleared(self, payment: Payment, lat_e7: int, lon_e7: int) -> bool:
         sight = payment.sight
         near = abs(lat_e7 - sight.lat_e7) + abs(lon_e7 - sight.lon_e7) <= self._near_payment_e7
-        return near and payment.ruling is not None and payment.ruling.verdict is Verdict.CLEAR
+        return near and not payment.hits and payment.ruling is not None and payment.ruling.verdict is Verdict.CLEAR
 
     def _fix(self, state: SubjectState, fix: Fix) -> Outcome:
         self._check(fix)
@@ -152,7 +153,8 @@ class Engine:
             lane.calm = False
             state.alarmed = True
         judgement = None
-        if not self._shortcuts or state.alarmed or len(state.lanes) > 1 or not in_order or self._is_awaited(state, sight):
+        quiet = self._shortcuts and not state.alarmed and len(state.lanes) == 1
+        if not quiet or not (not self._is_awaited(state, sight) if in_order else self._changes_nothing(state, lane, sight, index)):
             judgement = judge_all(state, fix.subject, fix.received_ms, book)
         horizon = horizon_ns(state, book)
         if is_due(state, horizon, book):
@@ -212,6 +214,31 @@ class Engine:
                 return True
         return False
 
+    def _changes_nothing(self, state: SubjectState, lane: Lane, sight: Sight, index: int) -> bool:
+        """Say whether a fix that was put into the history of a calm phone leaves every payment as it was judged.
+
+        Exact, because: a payment before it that it could be held against is too near for any rule; and a payment after it was judged at a
+        glance, which would see the same: a phone as near, silent no longer, and no steadier.
+        """
+        if not state.payments:
+            return True
+        history = lane.history
+        before_ns = history.time_at(index - 1) if index else -(2**62)
+        after_ns = history.time_at(index + 1) if index + 1 < len(history) else 2**62
+        for payment in reversed(state.payments):
+            event_ns = payment.sight.event_ns
+            if event_ns < before_ns:
+                break
+            if event_ns < sight.event_ns:
+                if payment.sight.accuracy_dm >= 0 and not self._is_cleared(payment, sight.lat_e7, sight.lon_e7):
+                    return False
+            elif not payment.ordinary or (event_ns < after_ns and not _is_beside(payment.sight, sight)):
+                return False
+        if before_ns < state.payments[-1].sight.event_ns and state.payments[-1].sight.event_ns >= sight.event_ns:
+            steadies = [history.sight_at(at, lane.device).accuracy_dm for at in (index - 1, index + 1) if 0 <= at < len(history)]
+            return sight.accuracy_dm not in steadies
+        return True
+
     def _transaction(self, state: SubjectState, transaction: Transaction) -> Outcome:
         book, event_ns = self.book, transaction.authorised_ms * 1_000_000
         if not _FIRST_NS <= event_ns < _LAST_NS:
@@ -258,12 +285,16 @@ class Engine:
         """
         book = self.book
         profile = state.tip if state.tip is not None else Profile()
-        readings = [read(lane, book) for lane in state.lanes]
-        phones = views(state, readings, payment.sight, book) if readings else ()
-        scene = Scene(payment.sight, transaction, profile, phones, [*state.past, *(other.sight for other in state.payments)])
-        if judge_payment(scene, book):
-            return None
-        ruling = rule_on((), unscorable_reason(transaction, payment.sight, phones, profile, book), book)
+        seen = glance(state, payment.sight, transaction, profile, book)
+        if seen is not None and is_ordinary(seen, book):
+            ruling, payment.ordinary = CLEAR, True
+        else:
+            readings = [read(lane, book) for lane in state.lanes]
+            phones = views(state, readings, payment.sight, book) if readings else ()
+            scene = Scene(payment.sight, transaction, profile, phones, [*state.past, *(other.sight for other in state.payments)])
+            if judge_payment(scene, book):
+                return None
+            ruling = rule_on((), unscorable_reason(transaction, payment.sight, phones, profile, book), book)
         if not state.payments:
             state.base = msgspec.msgpack.encode(profile)
         absorb(profile, payment.sight, transaction, ())
@@ -279,6 +310,10 @@ class Engine:
         while index > 0 and state.payments[index - 1].key > payment.key:
             index -= 1
         state.payments.insert(index, payment)
+
+
+def _is_beside(first: Sight, second: Sight) -> bool:
+    return abs(first.lat_e7 - second.lat_e7) + abs(first.lon_e7 - second.lon_e7) <= BESIDE_E7
 
 
 def _remember(state: SubjectState, transaction_id: str) -> int | None:

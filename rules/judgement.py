@@ -12,12 +12,13 @@ import msgspec
 
 from rules.book import RuleBook
 from rules.episodes import alert_id, merge, revisions
+from rules.glance import glance, is_ordinary
 from rules.hits import Hit
 from rules.motion.trace import FAR_FUTURE_NS, Jump
 from rules.profile import Profile
 from rules.ruling import absorb, decide, rule_on, unscorable_reason
 from rules.scene import Scene
-from rules.sight import Sight
+from rules.sight import FIX, Sight
 from rules.subject import EpisodeState, Lane, SubjectState
 from rules.views import Reading, is_established, nearest, read, views
 from veilocity.contracts import Alert, Decision, SubjectId, Transaction
@@ -71,22 +72,35 @@ def judge_all(state: SubjectState, subject: SubjectId, received_ms: int, book: R
             payment.ruling = ruling
             payment.revision += 1
             decisions.append(decide(_transaction_decoder.decode(payment.raw), ruling, payment.revision, book.rules))
-    state.alarmed = bool(hits) or not all(lane.calm for lane in state.lanes) or _has_new_lane(state)
+    state.alarmed = not all(lane.calm for lane in state.lanes) or _has_new_lane(state) or _stands_on_a_phone(state)
     return Judgement(tuple(decisions), alerts)
 
 
 def _judge_payments(state: SubjectState, readings: list[Reading], book: RuleBook) -> list[str | None]:
     profile = profile_of(state.base)
     sights = [*state.past, *(payment.sight for payment in state.payments)]
-    unscorable = []
+    unscorable: list[str | None] = []
     for number, payment in enumerate(state.payments):
         transaction = _transaction_decoder.decode(payment.raw)
-        scene = Scene(payment.sight, transaction, profile, views(state, readings, payment.sight, book), sights[: len(state.past) + number])
-        payment.hits = judge_payment(scene, book)
-        unscorable.append(unscorable_reason(transaction, payment.sight, scene.phones, profile, book))
+        seen = glance(state, payment.sight, transaction, profile, book)
+        payment.ordinary = seen is not None and is_ordinary(seen, book)
+        if payment.ordinary:
+            payment.hits = ()
+            unscorable.append(None)
+        else:
+            scene = Scene(
+                payment.sight, transaction, profile, views(state, readings, payment.sight, book), sights[: len(state.past) + number]
+            )
+            payment.hits = judge_payment(scene, book)
+            unscorable.append(unscorable_reason(transaction, payment.sight, scene.phones, profile, book))
         absorb(profile, payment.sight, transaction, payment.hits)
     state.tip = profile
     return unscorable
+
+
+def _stands_on_a_phone(state: SubjectState) -> bool:
+    """Say whether a finding of the history has a fix in its evidence, so that every further fix may change it."""
+    return any(FIX in (hit.evidence.first.kind, hit.evidence.second.kind) for payment in state.payments for hit in payment.hits)
 
 
 def _has_new_lane(state: SubjectState) -> bool:

@@ -32,6 +32,8 @@ _AMOUNT_MEMORY = 50.0
 """Payments after which an older one counts less than 1/e in the mean of the amounts."""
 _RECENT = Struct("<qqII2sB")
 RECENT_BYTES = _RECENT.size
+_COUNTRY_AT = 24
+_times = Struct("<qq").unpack_from
 
 
 class Recent(NamedTuple):
@@ -94,6 +96,8 @@ class Profile(msgspec.Struct, array_like=True):
     amount_variance: float = 0.0
     """Of the natural logarithm of the amount in minor units."""
     recent: bytes = b""
+    spent_minor: int = 0
+    """Sum of the positive amounts in `recent`."""
     reference: Sight | None = None
     """The newest payment at a place that is believed."""
     candidate: Sight | None = None
@@ -108,6 +112,11 @@ class Profile(msgspec.Struct, array_like=True):
         for record in _RECENT.iter_unpack(self.recent):
             if record[0] >= start_ns:
                 yield Recent._make(record)
+
+    def recent_countries(self) -> set[bytes]:
+        """Return the countries of the payments of the last day; two spaces stand for none."""
+        recent = self.recent
+        return {recent[at : at + 2] for at in range(_COUNTRY_AT, len(recent), RECENT_BYTES)}
 
     def place_near(self, sight: Sight, within_m: float) -> KnownPlace | None:
         """Return the nearest known place within a distance."""
@@ -157,9 +166,12 @@ class Profile(msgspec.Struct, array_like=True):
         record = _RECENT.pack(sight.event_ns, amount, name_hash(transaction.merchant), card, country, sight.kind)
         kept, start_ns = self.recent, sight.event_ns - _DAY_NS
         gone = 0
-        while gone < len(kept) and int.from_bytes(kept[gone : gone + 8], "little", signed=True) < start_ns:
-            gone += _RECENT.size
-        self.recent = (kept[gone:] + record)[-MAX_RECENT * _RECENT.size :]
+        most = (MAX_RECENT - 1) * RECENT_BYTES
+        self.spent_minor += max(0, amount)
+        while gone < len(kept) and (len(kept) - gone > most or _times(kept, gone)[0] < start_ns):
+            self.spent_minor -= max(0, _times(kept, gone)[1])
+            gone += RECENT_BYTES
+        self.recent = kept[gone:] + record
 
     def _count_habit(self, key: int, sight: Sight, *, same_place: bool) -> None:
         known = self.habit(key, sight if same_place else None)

@@ -15,7 +15,7 @@ from rules.travel import gap_m
 from veilocity.contracts import Decision, Severity, Transaction, Verdict
 from veilocity.geo import valid_coordinates
 
-__all__ = ["absorb", "contradicts_phone", "decide", "not_scorable", "rule_on", "unscorable_reason"]
+__all__ = ["CLEAR", "absorb", "contradicts_phone", "decide", "not_scorable", "rule_on", "unscorable_reason"]
 
 CHANNEL_WITHOUT_PLACE = "channel_without_place"
 COORDINATES_MISSING = "coordinates_missing"
@@ -87,7 +87,7 @@ def rule_on(hits: Sequence[tuple[Hit, str]], unscorable: str | None, book: RuleB
     """
     if not hits:
         if unscorable is None:
-            return _CLEAR
+            return CLEAR
         return Ruling(Verdict.NOT_SCORABLE, 0.0, (unscorable,), (), None, book.fallback.get(unscorable))
     ordered = sorted(hits, key=lambda pair: (-severity_rank(pair[0].severity), -pair[0].score, pair[0].rule))
     gravest, alert = ordered[0]
@@ -101,7 +101,7 @@ def rule_on(hits: Sequence[tuple[Hit, str]], unscorable: str | None, book: RuleB
     return Ruling(Verdict.CLEAR, score, reasons, rules, alert, gravest.severity)
 
 
-_CLEAR = Ruling(Verdict.CLEAR, 0.0, (), (), None, None)
+CLEAR = Ruling(Verdict.CLEAR, 0.0, (), (), None, None)
 
 
 def decide(transaction: Transaction, ruling: Ruling, revision: int, rules: dict[str, Rule]) -> Decision:  # type: ignore[type-arg]  # any parameters

@@ -47,7 +47,7 @@ class Ruling(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Payment:
     """One payment of the history."""
 
-    __slots__ = ("digest", "hits", "raw", "revision", "ruling", "sight")
+    __slots__ = ("digest", "hits", "ordinary", "raw", "revision", "ruling", "sight")
 
     def __init__(self, sight: Sight, raw: bytes, digest: int) -> None:
         self.sight = sight
@@ -55,6 +55,8 @@ class Payment:
         """The transaction as JSON: an amended decision holds it, too."""
         self.digest = digest
         self.hits: tuple[Hit, ...] = ()
+        self.ordinary = False
+        """A glance was enough to clear it."""
         self.ruling: Ruling | None = None
         self.revision = 0
 
@@ -158,4 +160,4 @@ class SubjectState:
         self.episodes: tuple[EpisodeState, ...] = ()
         self.told: dict[str, Told] = {}
         self.alarmed = False
-        """Some finding may still change, so no shortcut is taken."""
+        """A phone contradicts itself or a card, so every further fix may change a finding: no shortcut is taken."""

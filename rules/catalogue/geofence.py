@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from rules.glance import Glance
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule, check
 from rules.scene import Scene
@@ -42,6 +43,10 @@ class Geofence(Rule[GeofenceParameters]):
     reasons: ClassVar[tuple[str, ...]] = ("forbidden_area", "outside_allowed_areas")
     false_positives: ClassVar[str] = "A merchant at the edge of an area whose place is not exact."
     parameter_type: ClassVar[type[Parameters]] = GeofenceParameters
+
+    def is_idle(self, seen: Glance) -> bool:
+        """Without areas nothing is forbidden."""
+        return not (self.parameters.forbidden or self.parameters.allowed)
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Measure the distance to the areas' centres."""

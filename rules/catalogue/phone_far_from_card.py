@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from rules.catalogue.travel_rule import cap, checks_of, doubts, is_impossible, phone_facts
+from rules.glance import Glance
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule
 from rules.scene import PhoneView, Scene
@@ -68,6 +69,10 @@ class PhoneFarFromCard(Rule[PhoneFarParameters]):
         """How fast people move."""
         own = self.parameters
         return Mobility(own.ground_kmh, own.air_kmh, own.boarding_s, own.seen_factor)
+
+    def is_idle(self, seen: Glance) -> bool:
+        """A phone beside the card is not far from it."""
+        return True
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Compare a payment with the phones before and after it."""

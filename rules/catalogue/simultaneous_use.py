@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from rules.catalogue.travel_rule import cap, doubts, prove_trip
+from rules.glance import Glance
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule
 from rules.scene import Scene
@@ -55,6 +56,10 @@ class SimultaneousUse(Rule[SimultaneousUseParameters]):
         "differ."
     )
     parameter_type: ClassVar[type[Parameters]] = SimultaneousUseParameters
+
+    def is_idle(self, seen: Glance) -> bool:
+        """A phone beside the card clears it."""
+        return True
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Compare a payment with the others of the same minute."""

@@ -7,11 +7,12 @@ steady; its track is too perfect, moving with one speed and one accuracy without
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from rules.glance import Glance
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule, check
 from rules.scene import Scene
@@ -47,6 +48,10 @@ class SpoofedLocation(Rule[SpoofedLocationParameters]):
     false_positives: ClassVar[str] = "Developers' phones; a phone that repeats its last fix while it lies still indoors."
     parameter_type: ClassVar[type[Parameters]] = SpoofedLocationParameters
 
+    def is_idle(self, seen: Glance) -> bool:
+        """A receiver whose accuracy changes is real, and the history of a calm phone holds no fix set by a program."""
+        return seen.is_unsteady
+
     def judge(self, scene: Scene) -> Evidence | None:
         """Look at the fixes of the last minutes before a payment, of phones near it."""
         if not scene.has_place:
@@ -67,7 +72,7 @@ class SpoofedLocation(Rule[SpoofedLocationParameters]):
             return {"mock_fixes": float(mock)}
         if len(window) >= own.frozen_fixes:
             last = window[-1]
-            frozen = [one for one in window if one[1:4] == last[1:4]]
+            frozen = list(takewhile(lambda one: one[1:4] == last[1:4], reversed(window)))
             # A moving receiver reports a speed: frozen in place with a speed is a contradiction in itself.
             if len(frozen) >= own.frozen_fixes and any(one.speed_dms not in (NO_SPEED, 0) and one.speed_dms > 10 for one in frozen):
                 return {"frozen_fixes": float(len(frozen))}

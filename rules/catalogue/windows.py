@@ -11,12 +11,13 @@ from typing import Annotated, ClassVar, Generic, TypeVar
 
 from msgspec import Meta
 
+from rules.glance import Glance
 from rules.hits import Evidence, Proof
-from rules.profile import RECENT_BYTES, Recent, name_hash
+from rules.profile import RECENT_BYTES, Profile, Recent, name_hash
 from rules.rule import Parameters, Rule, check
 from rules.scene import Scene
 from rules.sight import ATM, ECOMMERCE, RECURRING, Sight
-from veilocity.contracts import Item, ObservationKind, Severity
+from veilocity.contracts import Item, ObservationKind, Severity, Transaction
 from veilocity.evidence import tell_duration
 
 __all__ = [
@@ -99,9 +100,13 @@ class _Window(Rule[P], Generic[P]):
     severity: ClassVar[Severity] = Severity.LOW
     parameter_type: ClassVar[type[Parameters]] = WindowParameters
 
+    def is_idle(self, seen: Glance) -> bool:
+        """Even all payments of the day are too few."""
+        return self.at_most(seen.profile, seen.transaction) < self.parameters.limit
+
     def judge(self, scene: Scene) -> Evidence | None:
         """Count the payments of the window, the judged one among them."""
-        if self.at_most(scene) < self.parameters.limit:
+        if self.at_most(scene.profile, scene.transaction) < self.parameters.limit:
             return None
         start_ns = scene.sight.event_ns - int(self.parameters.window_s * 1e9)
         window = [one for one in scene.profile.since(start_ns) if self.counts(one)]
@@ -116,9 +121,9 @@ class _Window(Rule[P], Generic[P]):
         first = Sight(window[0].event_ns, 0, 0, -1, kind=window[0].kind, source="")
         return Evidence(first, scene.sight, {"value": self.value(items)}, items)
 
-    def at_most(self, scene: Scene) -> float:
+    def at_most(self, profile: Profile, transaction: Transaction) -> float:
         """Return a bound of the value that is quick to get."""
-        return len(scene.profile.recent) / RECENT_BYTES + 1.0
+        return len(profile.recent) / RECENT_BYTES + 1.0
 
     def counts(self, payment: Recent) -> bool:
         """Say whether a payment takes part."""
@@ -174,9 +179,9 @@ class AmountPerWindow(_Window[AmountParameters]):
     parameter_type: ClassVar[type[Parameters]] = AmountParameters
     unit: ClassVar[str] = "minor units spent"
 
-    def at_most(self, scene: Scene) -> float:
-        """Return infinity: one payment may be enough."""
-        return float("inf")
+    def at_most(self, profile: Profile, transaction: Transaction) -> float:
+        """Return what was spent on the day of the payment before, and now."""
+        return profile.spent_minor + max(0, transaction.amount_minor)
 
     def value(self, items: Sequence[Item]) -> float:
         """Return the sum of the amounts."""
@@ -218,6 +223,12 @@ class CountriesPerWindow(_Window[CountriesParameters]):
     unit: ClassVar[str] = "countries"
     severity: ClassVar[Severity] = Severity.LOW
 
+    def at_most(self, profile: Profile, transaction: Transaction) -> float:
+        """Return the number of countries of the day; 0 where this payment says none."""
+        if not transaction.country:
+            return 0.0
+        return float(len(profile.recent_countries()) + 1)
+
     def counts(self, payment: Recent) -> bool:
         """Count payments at a place that say their country: on the net a country is where the merchant is."""
         return payment.kind <= ATM and payment.country != b"  "
@@ -251,6 +262,10 @@ class CardTesting(_Window[CardTestingParameters]):
     unit: ClassVar[str] = "small payments on the net"
     severity: ClassVar[Severity] = Severity.MEDIUM
     parameter_type: ClassVar[type[Parameters]] = CardTestingParameters
+
+    def is_idle(self, seen: Glance) -> bool:
+        """Only payments on the net are looked at."""
+        return seen.kind != ECOMMERCE
 
     def counts(self, payment: Recent) -> bool:
         """Count small payments on the net."""

@@ -17,10 +17,10 @@ import yaml
 from typer.core import TyperGroup
 
 from devstack import artifacts
-from privacy import session
 from veilocity import settings as kernel_settings
 from veilocity.cli import app, compose_secrets
 from veilocity.settings import PREFIX, SECRETS, Settings
+from veilocity.spark import LOG_SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -231,7 +231,7 @@ def test_the_connector_is_the_locked_one() -> None:
 def test_spark_logs_as_the_stage_does(name: str) -> None:
     assert "./deploy/spark:/etc/spark:ro" in SERVICES[name]["volumes"]
     assert SERVICES[name]["environment"] == {"SPARK_CONF_DIR": "/etc/spark"}
-    assert (ROOT / "deploy/spark/log4j2.properties").read_text(encoding="utf-8") == session._LOG_SETTINGS
+    assert (ROOT / "deploy/spark/log4j2.properties").read_text(encoding="utf-8") == LOG_SETTINGS
 
 
 def test_the_tool_that_installs_is_the_one_that_locked() -> None:

@@ -37,13 +37,8 @@ ELSEWHERE = {
     "impossible-travel": {"pending"},
 }
 """Reasons that a rule alone never gives: habits are learned by the rules about travel, and `pending` is silent. Tested below."""
-WATCH_FIXES = {"spoofed-location", "implied-over-reported"}
-"""Rules that judge the fixes before a payment by themselves."""
 
 every_rule = pytest.mark.parametrize("name", RULE_TYPES)
-late_fixes_pass_by = pytest.mark.xfail(
-    strict=True, reason="Engine._go_on appends a fix before a payment that waits without judging it again"
-)
 
 
 class Story(NamedTuple):
@@ -228,7 +223,7 @@ def test_the_order_of_arrival_does_not_change_the_end(name: str) -> None:
             assert ends(play(events, story.book, shortcuts=False)) == end, story.test.name
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=late_fixes_pass_by if name in WATCH_FIXES else ()) for name in RULE_TYPES])
+@pytest.mark.parametrize("name", RULE_TYPES)
 def test_shortcuts_do_not_change_the_end(name: str) -> None:
     for story in stories(name):
         end = ends(play(story.events, story.book, shortcuts=False))
