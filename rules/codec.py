@@ -17,7 +17,8 @@ from rules.motion.track import Track
 from rules.packed import History
 from rules.profile import Profile
 from rules.sight import Sight
-from rules.subject import EpisodeState, Lane, Payment, Ruling, SubjectState, Told
+from rules.subject import Lane, Payment, SubjectState
+from rules.told import EpisodeState, Ruling, Told
 from veilocity.errors import StateError
 
 __all__ = ["MIGRATIONS", "STATE_VERSION", "dump", "load", "newest_ns"]
@@ -225,7 +226,5 @@ def _read_trace(written: _Trace) -> Trace:
 
 
 def _read_jump(written: _Jump) -> Jump:
-    jump = Jump.__new__(Jump)
-    for name in _Jump.__struct_fields__:
-        setattr(jump, name, getattr(written, name))
-    return jump
+    left, right = (written.left_fixes, written.left_s), (written.right_fixes, written.right_s)
+    return Jump(written.origin, written.destination, left, written.track, right, written.cause, written.resolved_ns)

@@ -111,12 +111,13 @@ class Engine:
         delay_ns = fix.received_ms * 1_000_000 - event_ns
         if event_ns >= _LAST_NS or not -self._future_ns <= delay_ns < LEAST_DELAY_NS or len(history.data) >= lane.check_at:
             return None
-        for payment in reversed(state.payments):
-            sight = payment.sight
-            if sight.event_ns <= history.newest_ns:
-                break
-            if sight.event_ns >= event_ns or (sight.accuracy_dm >= 0 and not self._is_cleared(payment, lat_e7, lon_e7)):
-                return None
+        payments = state.payments
+        if (
+            payments
+            and payments[-1].sight.event_ns > history.newest_ns
+            and not self._leaves_payments(payments, history.newest_ns, event_ns, lat_e7, lon_e7)
+        ):
+            return None
         accuracy_m, speed_mps = fix.accuracy_m, fix.speed_mps
         accuracy_dm = accuracy_m * 10.0 if accuracy_m is not None and accuracy_m > 0.0 else self._default_dm
         history.append(
@@ -128,6 +129,16 @@ class Engine:
         )
         state.newest_ns = max(state.newest_ns, event_ns)
         return _KEPT
+
+    def _leaves_payments(self, payments: list[Payment], newest_ns: int, event_ns: int, lat_e7: int, lon_e7: int) -> bool:
+        """Say whether every payment since the newest fix is judged the same with a fix at this place and time after it."""
+        for payment in reversed(payments):
+            sight = payment.sight
+            if sight.event_ns <= newest_ns:
+                return True
+            if sight.event_ns >= event_ns or (sight.accuracy_dm >= 0 and not self._is_cleared(payment, lat_e7, lon_e7)):
+                return False
+        return True
 
     def _is_cleared(self, payment: Payment, lat_e7: int, lon_e7: int) -> bool:
         sight = payment.sight

@@ -10,7 +10,7 @@ import msgspec
 from rules.hits import Evidence, Hit, Proof, severity_rank
 from rules.rule import Rule
 from rules.sight import Sight, observation
-from rules.subject import EpisodeState, Told
+from rules.told import EpisodeState, Told
 from rules.travel import trip
 from veilocity.contracts import Alert, AlertState, Check, Episode, Observation, ObservationKind, SubjectId
 from veilocity.geo import great_circle_m

@@ -28,7 +28,7 @@ __all__ = ["advance", "horizon_ns", "is_due", "make_room"]
 _KEPT = 4
 PAST_NS = 3_600_000_000_000
 """How long a payment is a neighbour of later ones: the longest window of a rule that compares payments with each other."""
-_STEP_BYTES = 8 * RECORD_BYTES
+_STEP_BYTES = 16 * RECORD_BYTES
 _transaction_decoder = msgspec.json.Decoder(Transaction)
 
 
@@ -74,6 +74,8 @@ def _forgettable(reading: Reading, fixes_ns: int) -> int:
     """Return how many fixes may go: those before the time but for the newest four that are evidence of where the phone was."""
     history = reading.lane.history
     count = history.find(fixes_ns)
+    if reading.lane.calm:
+        return max(0, count - _KEPT)
     kept = 0
     while count > 0 and kept < _KEPT:
         count -= 1
@@ -90,8 +92,8 @@ def _forget_fixes(reading: Reading, count: int, horizon: int, subject: SubjectId
             lane.track_ns = lane.track_ns if lane.track_count else lane.history.time_at(0)
             lane.track_count += count
             lane.dropped += count
-            for sight in islice(lane.history.sights(lane.device), count):
-                lane.path = extend_path(lane.path, sight.event_ns, sight.lat_e7, sight.lon_e7)
+            for event_ns, lat_e7, lon_e7, *_ in islice(lane.history.records(), count):
+                lane.path = extend_path(lane.path, event_ns, lat_e7, lon_e7)
             lane.stays = stays_of(lane, count)
         else:
             settled = _fold(lane, count, subject, book)

@@ -7,6 +7,7 @@ phones around it. It never asks in which order events arrived, which is why the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +20,8 @@ from rules.profile import Profile
 from rules.ruling import absorb, decide, rule_on, unscorable_reason
 from rules.scene import Scene
 from rules.sight import FIX, Sight
-from rules.subject import EpisodeState, Lane, SubjectState
+from rules.subject import Lane, SubjectState
+from rules.told import EpisodeState
 from rules.views import Reading, is_established, nearest, read, views
 from veilocity.contracts import Alert, Decision, SubjectId, Transaction
 
@@ -30,7 +32,7 @@ _transaction_decoder = msgspec.json.Decoder(Transaction)
 _NEVER_NS = -(2**62)
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class Judgement(NamedTuple):
     """What must be told after an event."""
 
     decisions: tuple[Decision, ...] = ()

@@ -101,6 +101,10 @@ class History:
         for record in _RECORD.iter_unpack(memoryview(self.data)[start * RECORD_BYTES :]):
             yield Sight._make((*record, FIX, device))
 
+    def records(self) -> Iterator[tuple[int, ...]]:
+        """Yield the records as they are: time, latitude, longitude, radius, speed and flags."""
+        return _RECORD.iter_unpack(self.data)
+
     def drop(self, count: int) -> None:
         """Forget the first records."""
         del self.data[: count * RECORD_BYTES]

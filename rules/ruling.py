@@ -10,7 +10,7 @@ from rules.profile import Profile
 from rules.rule import Rule
 from rules.scene import PhoneView
 from rules.sight import ATM, FIX, Sight, is_null_island
-from rules.subject import Ruling
+from rules.told import Ruling
 from rules.travel import gap_m
 from veilocity.contracts import Decision, Severity, Transaction, Verdict
 from veilocity.geo import valid_coordinates

@@ -10,17 +10,15 @@ SubjectState
 
 from __future__ import annotations
 
-import msgspec
-
 from rules.hits import Hit
 from rules.motion.clock import PathPoint
 from rules.motion.trace import Trace
 from rules.packed import RECORD_BYTES, History
 from rules.profile import Profile
 from rules.sight import Sight
-from veilocity.contracts import Severity, Verdict
+from rules.told import EpisodeState, Ruling, Told
 
-__all__ = ["MAX_IDS", "MAX_LANES", "MAX_PAYMENTS", "NEVER_NS", "EpisodeState", "Lane", "Payment", "Ruling", "SubjectState", "Told"]
+__all__ = ["MAX_IDS", "MAX_LANES", "MAX_PAYMENTS", "NEVER_NS", "Lane", "Payment", "SubjectState"]
 
 NEVER_NS = -(2**62)
 """Before all time."""
@@ -31,17 +29,6 @@ MAX_IDS = 512
 MAX_LANES = 4
 """Phones of one subject at a time; the fixes of further ones are thinned away."""
 _FIRST_CHECK = 24 * RECORD_BYTES
-
-
-class Ruling(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What was said of one payment."""
-
-    verdict: Verdict
-    score: float
-    reasons: tuple[str, ...]
-    rules: tuple[str, ...]
-    alert_id: str | None
-    severity: Severity | None
 
 
 class Payment:
@@ -107,32 +94,6 @@ class Lane:
         self.far_count = 0
         self.check_at = _FIRST_CHECK
         """Length in bytes of the history from which on it is worth while to look for what can be forgotten."""
-
-
-class EpisodeState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Hits of one cause: the first, the strongest, the newest."""
-
-    rule: str
-    group: str
-    anchor: str
-    """Of the first hit: the alert's identity."""
-    first_ns: int
-    last_ns: int
-    count: int
-    events: tuple[str, ...]
-    strongest: Hit
-    place: tuple[int, int] | None
-
-
-class Told(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The newest revision of an alert that was told."""
-
-    revision: int
-    content: bytes
-    """Hash of what it said."""
-    retracted: bool
-    last_ns: int
-    episode: EpisodeState
 
 
 class SubjectState:

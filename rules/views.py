@@ -178,15 +178,8 @@ def _visited(reading: Reading, sight: Sight, within_ns: int, near_m: float) -> i
 
 def stays_of(lane: Lane, count: int) -> bytes:
     """Return where the phone stopped, with the pairs that the first `count` remembered fixes begin."""
-    stays, last = lane.stays, None
-    for sight in islice(lane.history.sights(lane.device), count + 1):
-        if sight.flags & DOUBTFUL:
-            continue
-        own = sight.event_ns, sight.lat_e7, sight.lon_e7
-        if last is not None:
-            stays = extend_stays(stays, last, own)
-        last = own
-    return stays
+    fixes = islice(lane.history.records(), count + 1)
+    return extend_stays(lane.stays, fixes if lane.calm else (one for one in fixes if not one[5] & DOUBTFUL))
 
 
 def _path_until(reading: Reading, event_ns: int) -> tuple[PathPoint, ...]:

@@ -6,6 +6,7 @@ in 24 bytes each, because every subject has some.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import Struct
 
 from rules.sight import Sight
@@ -23,27 +24,29 @@ _SAME_E7 = 100_000
 """About 1 km: still the same stay."""
 
 
-def extend_stays(stays: bytes, first: tuple[int, int, int], second: tuple[int, int, int]) -> bytes:
-    """Return the stays with a pair of fixes in a row added.
+def extend_stays(stays: bytes, fixes: Iterable[tuple[int, ...]]) -> bytes:
+    """Return the stays with further fixes added.
 
     Args:
         stays: packed.
-        first: event time, latitude and longitude (1e-7 degrees) of a fix.
-        second: of the next one.
+        fixes: event time, latitude and longitude (1e-7 degrees) of each, and whatever follows, in order; the first one is known already.
 
-    >>> stays = extend_stays(extend_stays(b"", (0, 0, 0), (60_000_000_000, 9, 9)), (60_000_000_000, 9, 9), (120_000_000_000, 5, 5))
+    >>> stays = extend_stays(b"", [(0, 0, 0), (60_000_000_000, 9, 9), (120_000_000_000, 5, 5)])
     >>> len(stays) // STAY_BYTES, last_stay(stays, Sight(200_000_000_000, 0, 0, 100), 10**12, 500.0)
     (1, 120000000000)
     """
-    begin_ns, lat_1, lon_1 = first
-    end_ns, lat_2, lon_2 = second
-    if end_ns - begin_ns < _LEAST_NS or abs(lat_1 - lat_2) + abs(lon_1 - lon_2) > _STOP_E7:
-        return stays
-    if stays:
-        from_ns, _, lat_e7, lon_e7 = _STAY.unpack_from(stays, len(stays) - STAY_BYTES)
-        if abs(lat_e7 - lat_1) + abs(lon_e7 - lon_1) <= _SAME_E7:
-            return stays[:-STAY_BYTES] + _STAY.pack(from_ns, end_ns, lat_e7, lon_e7)
-    return (stays + _STAY.pack(begin_ns, end_ns, lat_1, lon_1))[-MAX_STAYS * STAY_BYTES :]
+    found = [_STAY.unpack_from(stays, len(stays) - STAY_BYTES)] if stays else []
+    kept = stays[:-STAY_BYTES]
+    begin_ns = lat_1 = lon_1 = -(2**62)
+    for end_ns, lat_2, lon_2, *_ in fixes:
+        if end_ns - begin_ns >= _LEAST_NS and abs(lat_1 - lat_2) + abs(lon_1 - lon_2) <= _STOP_E7:
+            from_ns, _until_ns, lat_e7, lon_e7 = found[-1] if found else (0, 0, 2**31, 2**31)
+            if abs(lat_e7 - lat_1) + abs(lon_e7 - lon_1) <= _SAME_E7:
+                found[-1] = (from_ns, end_ns, lat_e7, lon_e7)
+            else:
+                found.append((begin_ns, end_ns, lat_1, lon_1))
+        begin_ns, lat_1, lon_1 = end_ns, lat_2, lon_2
+    return (kept + b"".join(_STAY.pack(*stay) for stay in found))[-MAX_STAYS * STAY_BYTES :]
 
 
 def last_stay(stays: bytes, sight: Sight, within_ns: int, near_m: float) -> int | None:

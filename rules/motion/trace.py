@@ -29,26 +29,39 @@ class Jump:
 
     __slots__ = ("cause", "destination", "left_fixes", "left_s", "origin", "resolved_ns", "right_fixes", "right_s", "track")
 
-    def __init__(self, origin: Sight, destination: Sight, left: Track, track: int) -> None:
+    def __init__(
+        self,
+        origin: Sight,
+        destination: Sight,
+        left: tuple[int, float],
+        track: int,
+        right: tuple[int, float] = (1, 0.0),
+        cause: str = "",
+        resolved_ns: int = FAR_FUTURE_NS,
+    ) -> None:
+        """Note a jump.
+
+        Args:
+            origin: last fix of the track that was left.
+            destination: first fix of the track that began.
+            left: fixes and seconds of the former.
+            track: number of the latter.
+            right: fixes and seconds of the latter so far.
+            cause: `clock_shift`, `two_sources`, `glitch` once recognised; empty while nothing explains the jump.
+            resolved_ns: when it became plain what the jump was; from then on nothing changes it, and the phone's word counts again.
+        """
         self.origin = origin
         self.destination = destination
-        self.left_fixes = left.count
-        self.left_s = left.span_s
-        self.right_fixes = 1
-        self.right_s = 0.0
+        self.left_fixes, self.left_s = left
+        self.right_fixes, self.right_s = right
         self.track = track
-        """Number of the track that began here."""
-        self.cause = ""
-        """`clock_shift`, `two_sources`, `glitch` once recognised; empty while nothing explains the jump."""
-        self.resolved_ns = FAR_FUTURE_NS
-        """When it became plain what the jump was; from then on nothing changes it, and the phone's word counts again."""
+        self.cause = cause
+        self.resolved_ns = resolved_ns
 
     def copy(self) -> Jump:
         """Return an independent copy."""
-        twin = Jump.__new__(Jump)
-        for name in Jump.__slots__:
-            setattr(twin, name, getattr(self, name))
-        return twin
+        left, right = (self.left_fixes, self.left_s), (self.right_fixes, self.right_s)
+        return Jump(self.origin, self.destination, left, self.track, right, self.cause, self.resolved_ns)
 
 
 class Trace:
@@ -157,8 +170,9 @@ class Trace:
         if len(self.switches) < self.limits.switches:
             return
         if sight.event_ns > self.two_sources_ns:
-            found = Jump(left.last, sight, left, self.tracks[-1].number)
-            found.cause, found.resolved_ns = "two_sources", sight.event_ns
+            found = Jump(
+                left.last, sight, (left.count, left.span_s), self.tracks[-1].number, cause="two_sources", resolved_ns=sight.event_ns
+            )
             for jump in self._open(sight.event_ns):
                 jump.cause, jump.resolved_ns = "two_sources", sight.event_ns
             self.jumps = [*self.jumps, found][-MAX_JUMPS:]
@@ -172,7 +186,7 @@ class Trace:
     def _jump(self, current: Track, sight: Sight, path: tuple[PathPoint, ...]) -> int:
         track = self._begin(sight)
         if sight.event_ns > self.two_sources_ns:
-            jump = Jump(current.last, sight, current, track.number)
+            jump = Jump(current.last, sight, (current.count, current.span_s), track.number)
             if (sight.flags | current.last.flags) & LATE_CLOCK or is_clock_shift(path, sight, self.limits):
                 jump.cause = "clock_shift"
             self.jumps = [*self.jumps, jump][-MAX_JUMPS:]

@@ -210,7 +210,7 @@ def test_stays_are_bounded_and_asked_by_time_and_place() -> None:
     stays = b""
     for number in range(40):
         at_ns, lat_e7 = number * 1000 * NS, number * 1_000_000
-        stays = extend_stays(stays, (at_ns, lat_e7, 0), (at_ns + 60 * NS, lat_e7, 0))
+        stays = extend_stays(stays, [(at_ns, lat_e7, 0), (at_ns + 60 * NS, lat_e7, 0)])
     assert len(stays) == MAX_STAYS * STAY_BYTES
     known = Sight(50_000 * NS, 39 * 1_000_000, 0, 100)
     assert last_stay(stays, known, 12 * 3600 * NS, 2_000.0) == 39_060 * NS
@@ -221,9 +221,9 @@ def test_stays_are_bounded_and_asked_by_time_and_place() -> None:
 
 @pytest.mark.parametrize("apart_s", [39.0, 40.0])
 def test_a_stay_is_two_fixes_in_a_row_some_time_apart(apart_s: float) -> None:
-    stays = extend_stays(b"", (0, 0, 0), (round(apart_s * NS), 10_000, 20_000))
+    stays = extend_stays(b"", [(0, 0, 0), (round(apart_s * NS), 10_000, 20_000)])
     assert bool(stays) is (apart_s >= 40.0)
-    assert extend_stays(stays, (0, 0, 0), (60 * NS, 20_000, 20_000)) == stays
+    assert extend_stays(stays, [(0, 0, 0), (60 * NS, 20_000, 20_000)]) == stays
 
 
 def test_tracks_and_jumps_are_bounded() -> None:
