@@ -112,6 +112,16 @@ def _format_exception(_logger: WrappedLogger, _method: str, event: EventDict) ->
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes lines; a line that cannot be built is reported without its arguments, which `logging` would print."""
 
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(stream or sys.stderr)
+        self._follows_stderr = stream is None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._follows_stderr:
+            # Whoever swaps standard error for a while closes what stood in for it.
+            self.stream = sys.stderr
+        super().emit(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # the name is logging's
         self.stream.write(f'{{"event": "A log line could not be built.", "level": "error", "logger": "{scrub(record.name)}"}}\n')
 
@@ -143,7 +153,7 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = _Handler(stream or sys.stderr)
+    handler = _Handler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
