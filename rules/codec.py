@@ -1,6 +1,5 @@
 """How a subject's state is written down: one version byte and MessagePack; the same state gives the same bytes.
 
-What can be worked out again is not written: the habits after the newest payment are those before the first one and the payments between.
 A newer version is refused, never guessed at; an older one is read by the migration that its version names.
 """
 
@@ -52,6 +51,7 @@ class _Trace(msgspec.Struct, array_like=True):
     jumps: list[_Jump]
     switches: list[int]
     disputes: list[tuple[int, int]]
+    glitched: list[tuple[int, int]]
     two_sources_ns: int
     wrong: list[tuple[int, int]]
     trouble_ns: int
@@ -81,6 +81,7 @@ class _Payment(msgspec.Struct, array_like=True):
     ruling: Ruling | None
     revision: int
     ordinary: bool
+    unscorable: str | None
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -122,7 +123,10 @@ def dump(state: SubjectState) -> bytes:
             state.settled_ns,
             state.alarmed,
             [_lane(lane) for lane in state.lanes],
-            [_Payment(one.sight, one.raw, one.digest, one.hits, one.ruling, one.revision, one.ordinary) for one in state.payments],
+            [
+                _Payment(one.sight, one.raw, one.digest, one.hits, one.ruling, one.revision, one.ordinary, one.unscorable)
+                for one in state.payments
+            ],
             state.past,
             state.ids,
             state.base,
@@ -162,6 +166,11 @@ def load(data: bytes) -> SubjectState:
     return _state(written)
 
 
+def _payment(payment: Payment) -> _Payment:
+    said = payment.ruling, payment.revision
+    return _Payment(payment.sight, payment.raw, payment.digest, payment.hits, *said, payment.ordinary, payment.unscorable)
+
+
 def _lane(lane: Lane) -> _Lane:
     trace = None if lane.trace is None else _trace(lane.trace)
     return _Lane(
@@ -184,7 +193,17 @@ def _lane(lane: Lane) -> _Lane:
 def _trace(trace: Trace) -> _Trace:
     tracks = [_Track(one.number, one.first_ns, one.count, one.tail) for one in trace.tracks]
     jumps = [_Jump(*(getattr(jump, name) for name in _Jump.__struct_fields__)) for jump in trace.jumps]
-    return _Trace(tracks, trace.next_number, jumps, trace.switches, trace.disputes, trace.two_sources_ns, trace.wrong, trace.trouble_ns)
+    return _Trace(
+        tracks,
+        trace.next_number,
+        jumps,
+        trace.switches,
+        trace.disputes,
+        trace.glitched,
+        trace.two_sources_ns,
+        trace.wrong,
+        trace.trouble_ns,
+    )
 
 
 def _state(written: _State) -> SubjectState:
@@ -202,7 +221,7 @@ def _state(written: _State) -> SubjectState:
 def _read_payment(written: _Payment) -> Payment:
     payment = Payment(written.sight, written.raw, written.digest)
     payment.hits, payment.ruling, payment.revision = written.hits, written.ruling, written.revision
-    payment.ordinary = written.ordinary
+    payment.ordinary, payment.unscorable = written.ordinary, written.unscorable
     return payment
 
 
@@ -221,6 +240,7 @@ def _read_trace(written: _Trace) -> Trace:
     trace.tracks = [Track(one.number, one.first_ns, one.count, one.tail) for one in written.tracks]
     trace.jumps = [_read_jump(jump) for jump in written.jumps]
     trace.next_number, trace.switches, trace.disputes = written.next_number, written.switches, written.disputes
+    trace.glitched = written.glitched
     trace.two_sources_ns, trace.wrong, trace.trouble_ns = written.two_sources_ns, written.wrong, written.trouble_ns
     return trace
 

@@ -19,14 +19,13 @@ import msgspec
 
 from rules.book import RuleBook
 from rules.forgetting import advance, horizon_ns, is_due, make_room
-from rules.glance import BESIDE_E7, glance, is_ordinary
-from rules.judgement import judge_all, judge_payment
+from rules.glance import BESIDE_E7
+from rules.judgement import Judgement, judge_again, judge_one, publish
 from rules.profile import Profile
-from rules.ruling import CLEAR, FUTURE_TIME, TOO_LATE, absorb, decide, not_scorable, rule_on, unscorable_reason
-from rules.scene import Scene
+from rules.ruling import FUTURE_TIME, TOO_LATE, absorb, decide, not_scorable, rule_on
 from rules.sight import LEAST_DELAY_NS, ROUNDED_E7, Sight, is_null_island, payment_sight, sight_of
 from rules.subject import MAX_IDS, MAX_LANES, Lane, Payment, SubjectState
-from rules.views import read, views
+from rules.views import read
 from veilocity.contracts import Alert, Decision, Fix, Transaction, Verdict
 from veilocity.errors import InvalidInputError, RejectReason
 from veilocity.geo import valid_coordinates
@@ -97,14 +96,15 @@ class Engine:
         Exact, because: it is newer than all, so it has no neighbour after it; it is too near the newest to be a jump; and no payment waits
         for it, or those that do are too near for any rule to hold it against them.
         """
-        if state.alarmed or not state.lanes or fix.flags:
+        lat, lon = fix.lat, fix.lon
+        if state.alarmed or not state.lanes or fix.flags or not valid_coordinates(lat, lon) or is_null_island(lat, lon):
             return None
         lane = state.lanes[0]
         history = lane.history
         event_ns = fix.fix_ns
         if lane.device != fix.device or not lane.calm or event_ns - event_ns % self._slot_ns <= history.newest_ns:
             return None
-        lat_e7, lon_e7 = round(fix.lat * 1e7), round(fix.lon * 1e7)
+        lat_e7, lon_e7 = round(lat * 1e7), round(lon * 1e7)
         apart_e7 = abs(lat_e7 - history.newest_lat_e7) + abs(lon_e7 - history.newest_lon_e7)
         if apart_e7 > self._near_fix_e7 or (lat_e7 % ROUNDED_E7 == 0 and lon_e7 % ROUNDED_E7 == 0):
             return None
@@ -163,10 +163,12 @@ class Engine:
         if lane.calm and not self._is_calm(lane, index):
             lane.calm = False
             state.alarmed = True
-        judgement = None
+        judgement: Judgement | None = None
         quiet = self._shortcuts and not state.alarmed and len(state.lanes) == 1
         if not quiet or not (not self._is_awaited(state, sight) if in_order else self._changes_nothing(state, lane, sight, index)):
-            judgement = judge_all(state, fix.subject, fix.received_ms, book)
+            # What a fix says reaches back as far as payments look ahead, and it may have taken the place of another of its slot.
+            from_ns = event_ns - book.look_ahead_ns - book.slot_ns
+            judgement = judge_again(state, fix.subject, fix.received_ms, book, from_ns)
         horizon = horizon_ns(state, book)
         if is_due(state, horizon, book):
             advance(state, fix.subject, horizon, book)
@@ -263,21 +265,17 @@ class Engine:
             return Outcome("decided", (not_scorable(transaction, TOO_LATE, book),))
         payment = Payment(self._sight(transaction), msgspec.json.encode(transaction), digest)
         in_order = not state.payments or state.payments[-1].key < payment.key
-        decision = self._quick(state, payment, transaction) if in_order and self._shortcuts and not state.alarmed else None
-        alerts: tuple[Alert, ...] = ()
-        decisions: tuple[Decision, ...] = ()
-        if decision is not None:
-            decisions = (decision,)
+        if in_order and self._shortcuts and not state.alarmed:
+            judgement = self._append(state, payment, transaction)
         else:
             self._insert(state, payment)
-            judgement = judge_all(state, transaction.subject, transaction.received_ms, book)
-            decisions, alerts = judgement.decisions, judgement.alerts
+            judgement = judge_again(state, transaction.subject, transaction.received_ms, book, event_ns)
         state.newest_ns = max(state.newest_ns, event_ns)
         make_room(state, book)
         horizon = horizon_ns(state, book)
         if is_due(state, horizon, book):
             advance(state, transaction.subject, horizon, book)
-        return Outcome("decided", decisions, alerts)
+        return Outcome("decided", judgement.decisions, judgement.alerts)
 
     def _sight(self, transaction: Transaction) -> Sight:
         places = self.book.places
@@ -289,30 +287,24 @@ class Engine:
         spread_m = places.terminals.get(transaction.merchant)
         return sight if spread_m is None else sight._replace(accuracy_dm=max(sight.accuracy_dm, round(spread_m * 10.0)))
 
-    def _quick(self, state: SubjectState, payment: Payment, transaction: Transaction) -> Decision | None:
-        """Judge a payment that is later than all others of the history by itself; None where anything was found.
+    def _append(self, state: SubjectState, payment: Payment, transaction: Transaction) -> Judgement:
+        """Judge a payment that is later than all others of the history by itself.
 
-        Exact, because: no other payment has habits behind it that this one changes, and it brings no finding with it.
+        Exact, because no other payment has habits behind it that this one changes.
         """
         book = self.book
         profile = state.tip if state.tip is not None else Profile()
-        seen = glance(state, payment.sight, transaction, profile, book)
-        if seen is not None and is_ordinary(seen, book):
-            ruling, payment.ordinary = CLEAR, True
-        else:
-            readings = [read(lane, book) for lane in state.lanes]
-            phones = views(state, readings, payment.sight, book) if readings else ()
-            scene = Scene(payment.sight, transaction, profile, phones, [*state.past, *(other.sight for other in state.payments)])
-            if judge_payment(scene, book):
-                return None
-            ruling = rule_on((), unscorable_reason(transaction, payment.sight, phones, profile, book), book)
+        judge_one(state, None, payment, transaction, profile, [*state.past, *(other.sight for other in state.payments)], book)
         if not state.payments:
             state.base = msgspec.msgpack.encode(profile)
-        absorb(profile, payment.sight, transaction, ())
+        absorb(profile, payment.sight, transaction, payment.hits)
         state.tip = profile
-        payment.ruling, payment.revision = ruling, 1
         state.payments.append(payment)
-        return decide(transaction, ruling, 1, book.rules)
+        if payment.hits:
+            readings = [read(lane, book) for lane in state.lanes]
+            return publish(state, readings, transaction.subject, transaction.received_ms, book)
+        payment.ruling, payment.revision = rule_on((), payment.unscorable, book), 1
+        return Judgement((decide(transaction, payment.ruling, 1, book.rules),))
 
     def _insert(self, state: SubjectState, payment: Payment) -> None:
         if not state.payments:

@@ -52,7 +52,7 @@ def merge(episodes: Iterable[EpisodeState], hits: Iterable[Hit], gap_ns: int) ->
 
 
 def _belongs(episode: EpisodeState, hit: Hit, gap_ns: int) -> bool:
-    if episode.rule != hit.rule or episode.group != hit.group or hit.anchor_ns - episode.last_ns > gap_ns:
+    if episode.rule != hit.rule or episode.group != hit.group or not 0 <= hit.anchor_ns - episode.last_ns <= gap_ns:
         return False
     if episode.place is None or hit.place is None:
         return episode.place is hit.place

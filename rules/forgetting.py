@@ -16,6 +16,7 @@ from rules.episodes import alert_id, merge
 from rules.hits import Hit
 from rules.judgement import device_hits, jump_hits, profile_of
 from rules.motion.clock import extend_path
+from rules.motion.trace import FAR_FUTURE_NS
 from rules.packed import RECORD_BYTES
 from rules.ruling import absorb
 from rules.sight import DOUBTFUL
@@ -39,7 +40,7 @@ def horizon_ns(state: SubjectState, book: RuleBook) -> int:
 
 def is_due(state: SubjectState, horizon: int, book: RuleBook) -> bool:
     """Say whether there is enough to forget that it is worth the work."""
-    if state.payments and state.payments[0].sight.event_ns < horizon - book.look_ahead_ns:
+    if state.payments and (state.payments[0].sight.event_ns < horizon - book.look_ahead_ns or len(state.payments) > MAX_PAYMENTS):
         return True
     return any(len(lane.history.data) >= lane.check_at for lane in state.lanes)
 
@@ -76,10 +77,14 @@ def _forgettable(reading: Reading, fixes_ns: int) -> int:
     count = history.find(fixes_ns)
     if reading.lane.calm:
         return max(0, count - _KEPT)
+    # A track that may still turn out never to have been is no evidence to fall back on.
+    jumps = reading.trace.jumps if reading.trace is not None else []
+    unsure = {jump.track for jump in jumps if jump.resolved_ns == FAR_FUTURE_NS}
     kept = 0
     while count > 0 and kept < _KEPT:
         count -= 1
-        kept += reading.trusts(history.sight_at(count, reading.lane.device), fixes_ns)
+        sight = history.sight_at(count, reading.lane.device)
+        kept += reading.trusts(sight, FAR_FUTURE_NS - 1) and reading.tracks.get(sight.event_ns) not in unsure
     return count
 
 
@@ -129,7 +134,7 @@ def _fold(lane: Lane, count: int, subject: SubjectId, book: RuleBook) -> list[Hi
 
 def _forget_payments(state: SubjectState, final_ns: int) -> list[Hit]:
     count = 0
-    while count < len(state.payments) and state.payments[count].sight.event_ns < final_ns:
+    while count < len(state.payments) and (state.payments[count].sight.event_ns < final_ns or len(state.payments) - count > MAX_PAYMENTS):
         count += 1
     if not count:
         return []

@@ -17,15 +17,15 @@ from rules.glance import glance, is_ordinary
 from rules.hits import Hit
 from rules.motion.trace import FAR_FUTURE_NS, Jump
 from rules.profile import Profile
-from rules.ruling import absorb, decide, rule_on, unscorable_reason
+from rules.ruling import CLEAR, absorb, decide, rule_on, unscorable_reason
 from rules.scene import Scene
 from rules.sight import FIX, Sight
-from rules.subject import Lane, SubjectState
+from rules.subject import Lane, Payment, SubjectState
 from rules.told import EpisodeState
 from rules.views import Reading, is_established, nearest, read, views
 from veilocity.contracts import Alert, Decision, SubjectId, Transaction
 
-__all__ = ["Judgement", "device_hits", "judge_all", "judge_payment", "jump_hits", "profile_of", "standing"]
+__all__ = ["Judgement", "device_hits", "judge_again", "judge_one", "judge_payment", "jump_hits", "profile_of", "publish", "standing"]
 
 _profile_decoder = msgspec.msgpack.Decoder(Profile)
 _transaction_decoder = msgspec.json.Decoder(Transaction)
@@ -57,10 +57,24 @@ def judge_payment(scene: Scene, book: RuleBook) -> tuple[Hit, ...]:
     return tuple(hits)
 
 
-def judge_all(state: SubjectState, subject: SubjectId, received_ms: int, book: RuleBook) -> Judgement:
-    """Judge the whole history again, and return what of it is news."""
+def judge_again(state: SubjectState, subject: SubjectId, received_ms: int, book: RuleBook, from_ns: int) -> Judgement:
+    """Judge the payments from a time on again, and return what of everything is news.
+
+    Args:
+        state: of the subject.
+        subject: whose.
+        received_ms: of the event that makes it necessary.
+        book: rules in force.
+        from_ns: payments before it are judged as they were.
+    """
     readings = [read(lane, book) for lane in state.lanes]
-    unscorable = _judge_payments(state, readings, book) if state.payments else []
+    if state.payments:
+        _judge_payments(state, readings, book, from_ns)
+    return publish(state, readings, subject, received_ms, book)
+
+
+def publish(state: SubjectState, readings: list[Reading], subject: SubjectId, received_ms: int, book: RuleBook) -> Judgement:
+    """Compare the findings of the whole history with what was told, and return what is news."""
     hits = [*_lane_hits(state, readings, subject, book), *(hit for payment in state.payments for hit in payment.hits)]
     hits.sort(key=lambda hit: (hit.anchor_ns, hit.anchor, hit.rule))
     episodes, homes = merge(state.episodes, hits, book.memory.episode_s * 1_000_000_000)
@@ -68,8 +82,10 @@ def judge_all(state: SubjectState, subject: SubjectId, received_ms: int, book: R
     by_hit = {(hit.rule, hit.anchor): names[home] for hit, home in zip(hits, homes, strict=True)}
     alerts = tuple(revisions(state.told, dict(zip(names, episodes, strict=True)), subject, received_ms, book.rules))
     decisions = []
-    for payment, reason in zip(state.payments, unscorable, strict=True):
-        ruling = rule_on([(hit, by_hit[hit.rule, hit.anchor]) for hit in payment.hits], reason, book)
+    for payment in state.payments:
+        if not payment.hits and payment.ordinary and payment.ruling is CLEAR:
+            continue
+        ruling = rule_on([(hit, by_hit[hit.rule, hit.anchor]) for hit in payment.hits], payment.unscorable, book)
         if ruling != payment.ruling:
             payment.ruling = ruling
             payment.revision += 1
@@ -78,26 +94,48 @@ def judge_all(state: SubjectState, subject: SubjectId, received_ms: int, book: R
     return Judgement(tuple(decisions), alerts)
 
 
-def _judge_payments(state: SubjectState, readings: list[Reading], book: RuleBook) -> list[str | None]:
+def _judge_payments(state: SubjectState, readings: list[Reading], book: RuleBook, from_ns: int) -> None:
     profile = profile_of(state.base)
-    sights = [*state.past, *(payment.sight for payment in state.payments)]
-    unscorable: list[str | None] = []
-    for number, payment in enumerate(state.payments):
+    past = [*state.past]
+    for payment in state.payments:
         transaction = _transaction_decoder.decode(payment.raw)
-        seen = glance(state, payment.sight, transaction, profile, book)
-        payment.ordinary = seen is not None and is_ordinary(seen, book)
-        if payment.ordinary:
-            payment.hits = ()
-            unscorable.append(None)
-        else:
-            scene = Scene(
-                payment.sight, transaction, profile, views(state, readings, payment.sight, book), sights[: len(state.past) + number]
-            )
-            payment.hits = judge_payment(scene, book)
-            unscorable.append(unscorable_reason(transaction, payment.sight, scene.phones, profile, book))
+        if payment.sight.event_ns >= from_ns:
+            judge_one(state, readings, payment, transaction, profile, past, book)
         absorb(profile, payment.sight, transaction, payment.hits)
+        past.append(payment.sight)
     state.tip = profile
-    return unscorable
+
+
+def judge_one(
+    state: SubjectState,
+    readings: list[Reading] | None,
+    payment: Payment,
+    transaction: Transaction,
+    profile: Profile,
+    past: list[Sight],
+    book: RuleBook,
+) -> None:
+    """Judge one payment, and note on it what was found.
+
+    Args:
+        state: of the subject.
+        readings: of its phones; None to read them where a glance is not enough.
+        payment: to judge.
+        transaction: the same.
+        profile: habits before it.
+        past: payments before it.
+        book: rules in force.
+    """
+    seen = glance(state, payment.sight, transaction, profile, book)
+    payment.ordinary = seen is not None and is_ordinary(seen, book)
+    if payment.ordinary:
+        payment.hits, payment.unscorable = (), None
+        return
+    if readings is None:
+        readings = [read(lane, book) for lane in state.lanes]
+    scene = Scene(payment.sight, transaction, profile, views(state, readings, payment.sight, book), list(past))
+    payment.hits = judge_payment(scene, book)
+    payment.unscorable = unscorable_reason(transaction, payment.sight, scene.phones, profile, book)
 
 
 def _stands_on_a_phone(state: SubjectState) -> bool:
@@ -139,7 +177,7 @@ def device_hits(
             return
         if is_established(state, lane, sight.event_ns) or not reading.trusts(sight, sight.event_ns + book.look_ahead_ns):
             continue
-        for other in readings:
+        for other in sorted(readings, key=lambda one: (one.lane.born_ns, one.lane.device)):
             if other is reading or not is_established(state, other.lane, sight.event_ns):
                 continue
             found = _device_hit(other.lane, other, sight, (first_ns, far), subject, book)

@@ -66,7 +66,7 @@ class Rule(Generic[P]):
 
     def group(self, evidence: Evidence) -> str:
         """Return what hits must share, besides rule and nearness in time and place, to be one episode."""
-        return "phone " + evidence.second.source if evidence.second.kind == FIX else ""
+        return "phone " + evidence.second.source if evidence.first.kind == evidence.second.kind == FIX else ""
 
     def hit(self, evidence: Evidence, anchor: Sight) -> Hit | None:
         """Return the finding at an event; None where the evidence proves nothing."""

@@ -34,7 +34,7 @@ _FIRST_CHECK = 24 * RECORD_BYTES
 class Payment:
     """One payment of the history."""
 
-    __slots__ = ("digest", "hits", "ordinary", "raw", "revision", "ruling", "sight")
+    __slots__ = ("digest", "hits", "ordinary", "raw", "revision", "ruling", "sight", "unscorable")
 
     def __init__(self, sight: Sight, raw: bytes, digest: int) -> None:
         self.sight = sight
@@ -42,6 +42,8 @@ class Payment:
         """The transaction as JSON: an amended decision holds it, too."""
         self.digest = digest
         self.hits: tuple[Hit, ...] = ()
+        self.unscorable: str | None = None
+        """Why nothing can be said of its place; None where something can."""
         self.ordinary = False
         """A glance was enough to clear it."""
         self.ruling: Ruling | None = None

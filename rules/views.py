@@ -89,7 +89,11 @@ def is_established(state: SubjectState, lane: Lane, event_ns: int) -> bool:
 
 
 def views(state: SubjectState, readings: list[Reading], sight: Sight, book: RuleBook) -> tuple[PhoneView, ...]:
-    """Return what each phone says around a payment, the person's own phones first, then by age."""
+    """Return what each phone says around a payment, the person's own phones first, then by age; later ones play no part."""
+    known_ns = sight.event_ns + book.look_ahead_ns
+    readings = [reading for reading in readings if reading.lane.born_ns <= known_ns]
+    if not readings:
+        return ()
     if len(readings) == 1:
         return (_view(readings[0], sight, book, established=True, alone=True),)
     known = ((not is_established(state, reading.lane, sight.event_ns), reading.lane.born_ns, reading.lane.device) for reading in readings)
@@ -152,6 +156,10 @@ def _support(reading: Reading, before: Sight | None, after: Sight | None, known_
         if forgotten:
             count += forgotten
             first_ns = lane.track_ns if lane.trace is None else lane.trace.tracks[-1].first_ns
+    elif lane.trace is not None:
+        begun = next((one for one in lane.trace.tracks if one.number == track), None)
+        if begun is not None and begun.count:
+            count, first_ns = count + begun.count, begun.first_ns
     return count, (times[-1] - first_ns) / 1e9
 
 

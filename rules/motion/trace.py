@@ -20,6 +20,7 @@ __all__ = ["FAR_FUTURE_NS", "MAX_JUMPS", "MAX_TRACKS", "Jump", "Trace"]
 MAX_TRACKS = 4
 MAX_JUMPS = 32
 MAX_DISPUTES = 8
+MAX_GLITCHED = 16
 _WRONG_NS = 4 * 3_600_000_000_000
 FAR_FUTURE_NS = 2**62
 
@@ -67,7 +68,7 @@ class Jump:
 class Trace:
     """What the fixes so far say of one phone."""
 
-    __slots__ = ("disputes", "jumps", "limits", "next_number", "switches", "tracks", "trouble_ns", "two_sources_ns", "wrong")
+    __slots__ = ("disputes", "glitched", "jumps", "limits", "next_number", "switches", "tracks", "trouble_ns", "two_sources_ns", "wrong")
 
     def __init__(self, limits: MotionLimits, first_ns: int, count: int) -> None:
         """Begin with one track.
@@ -85,6 +86,8 @@ class Trace:
         """Times of the newest changes from one track to another, returns and jumps alike."""
         self.disputes: list[tuple[int, int]] = []
         """Spans of time with several switches in a row."""
+        self.glitched: list[tuple[int, int]] = []
+        """Tracks of settled jumps that never were, each with the time at which that became plain."""
         self.two_sources_ns = -FAR_FUTURE_NS
         """Until when the phone is known to be two."""
         self.wrong: list[tuple[int, int]] = []
@@ -100,6 +103,7 @@ class Trace:
         twin.jumps = [jump.copy() for jump in self.jumps]
         twin.switches = list(self.switches)
         twin.disputes = list(self.disputes)
+        twin.glitched = list(self.glitched)
         twin.two_sources_ns = self.two_sources_ns
         twin.wrong = list(self.wrong)
         twin.trouble_ns = self.trouble_ns
@@ -202,7 +206,7 @@ class Trace:
 
     def glitches(self) -> dict[int, int]:
         """Return the numbers of the tracks that never were, each with the time at which that became plain."""
-        return {jump.track: jump.resolved_ns for jump in self.jumps if jump.cause == "glitch"}
+        return dict([*self.glitched, *_glitched(self.jumps)])
 
     def in_dispute(self, event_ns: int, known_ns: int) -> bool:
         """Say whether the phone contradicts itself around a time, so that its word against a card is worth little.
@@ -239,6 +243,7 @@ class Trace:
                 break
             count += 1
         done, self.jumps = self.jumps[:count], self.jumps[count:]
+        self.glitched = [*self.glitched, *_glitched(done)][-MAX_GLITCHED:]
         return done
 
     def is_plain(self, now_ns: int) -> bool:
@@ -246,3 +251,7 @@ class Trace:
         memory_ns = now_ns - int(self.limits.memory_s * 1e9)
         stale = self.two_sources_ns < now_ns and all(at_ns < memory_ns for at_ns in self.switches)
         return stale and not self.jumps and all(track.last.event_ns < memory_ns for track in self.tracks[:-1])
+
+
+def _glitched(jumps: list[Jump]) -> list[tuple[int, int]]:
+    return [(jump.track, jump.resolved_ns) for jump in jumps if jump.cause == "glitch"]

@@ -46,9 +46,9 @@ def cluster(kafka_server: str, tmp_path: Path) -> Iterator[Settings]:
 
 def test_a_payment_far_from_the_phone_is_flagged_and_the_service_stops_at_once(cluster: Settings) -> None:
     with running(cluster) as service:
-        write(cluster, [fix(0.0)])
-        until(lambda: events_read(cluster) == 1)
-        write(cluster, [payment(60.0, LAGOS, id="far"), payment(90.0, LONDON, id="near")])
+        write(cluster, [fix(0.0), fix(30.0), fix(60.0)])
+        until(lambda: events_read(cluster) == 3)
+        write(cluster, [payment(90.0, LAGOS, id="far"), payment(120.0, LONDON, id="near")])
         until(lambda: len(decisions(cluster)) == 2)
         verdicts = {decision.transaction.id: decision.verdict for decision in decisions(cluster)}
         metrics = httpx.get(f"http://127.0.0.1:{cluster.rules_metrics_port}/metrics").text
@@ -64,7 +64,7 @@ def test_a_payment_far_from_the_phone_is_flagged_and_the_service_stops_at_once(c
 
 def test_a_backlog_is_judged_in_the_order_in_which_it_was_written(cluster: Settings) -> None:
     people = [f"person-{number}" for number in range(20)]
-    steps = [(step * 60.0, subject) for step in range(100) for subject in people]
+    steps = [(step * 600.0, subject) for step in range(100) for subject in people]
     write(cluster, [payment(at_s + 5, id=f"{subject}-{at_s}", subject=subject) for at_s, subject in steps], at_their_time=True)
     write(cluster, [fix(at_s, subject=subject) for at_s, subject in steps], at_their_time=True)
     with running(cluster):
