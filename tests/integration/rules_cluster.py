@@ -185,8 +185,8 @@ def city(people: int, steps: int, seed: int) -> list[Fix | Transaction]:
         for person in range(people):
             subject, at_s = f"person-{person}", step * 20.0 + rng.random() * 15
             home = LONDON if person % 2 else PARIS
-            if rng.random() < 0.3:
-                place = LAGOS if rng.random() < 0.02 else home
+            if rng.random() < 0.04:
+                place = LAGOS if rng.random() < 0.15 else home
                 events.append(payment(at_s, place, id=f"{subject}-{step}", subject=subject))
             else:
                 place = (home[0] + rng.random() / 100, home[1] + rng.random() / 100)

@@ -64,13 +64,13 @@ def test_a_payment_far_from_the_phone_is_flagged_and_the_service_stops_at_once(c
 
 def test_a_backlog_is_judged_in_the_order_in_which_it_was_written(cluster: Settings) -> None:
     people = [f"person-{number}" for number in range(20)]
-    steps = [(step * 600.0, subject) for step in range(100) for subject in people]
+    steps = [(step * 60.0, subject) for step in range(100) for subject in people]
     write(cluster, [payment(at_s + 5, id=f"{subject}-{at_s}", subject=subject) for at_s, subject in steps], at_their_time=True)
     write(cluster, [fix(at_s, subject=subject) for at_s, subject in steps], at_their_time=True)
     with running(cluster):
-        until(lambda: len(decisions(cluster)) == 2_000)
-    verdicts = Counter((decision.verdict, decision.reasons) for decision in decisions(cluster))
-    assert verdicts == {(Verdict.CLEAR, ()): 2_000}
+        until(lambda: sum(not is_amended(one) for one in decisions(cluster)) == 2_000)
+    # In any other order the first of them would have no neighbour to be judged by.
+    assert Counter(decision.verdict for decision in decisions(cluster) if not is_amended(decision)) == {Verdict.CLEAR: 2_000}
 
 
 def test_thirty_kills_lose_and_double_nothing(cluster: Settings) -> None:

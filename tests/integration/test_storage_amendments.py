@@ -179,6 +179,8 @@ def _as_version_1(settings: Settings) -> None:
     with Elasticsearch(settings.elasticsearch_url) as search:
         for kind in (TRANSACTIONS, ALERTS):
             index = index_name(prefix, kind, "2026.11")
+            # What was written a moment ago is only found after a refresh.
+            search.indices.refresh(index=index)
             held = search.search(index=index, size=100)["hits"]["hits"]
             search.indices.delete(index=index)
             search.indices.delete_index_template(name=alias(prefix, kind))
