@@ -24,7 +24,7 @@ from rules.judgement import Judgement, judge_again, judge_one, publish
 from rules.profile import Profile
 from rules.ruling import FUTURE_TIME, TOO_LATE, absorb, decide, not_scorable, rule_on
 from rules.sight import LEAST_DELAY_NS, ROUNDED_E7, Sight, is_null_island, payment_sight, sight_of
-from rules.subject import MAX_IDS, MAX_LANES, Lane, Payment, SubjectState
+from rules.subject import MAX_IDS, MAX_LANES, NEVER_NS, Lane, Payment, SubjectState
 from rules.views import read
 from veilocity.contracts import Alert, Decision, Fix, Transaction, Verdict
 from veilocity.errors import InvalidInputError, RejectReason
@@ -166,9 +166,7 @@ class Engine:
         judgement: Judgement | None = None
         quiet = self._shortcuts and not state.alarmed and len(state.lanes) == 1
         if not quiet or not (not self._is_awaited(state, sight) if in_order else self._changes_nothing(state, lane, sight, index)):
-            # What a fix says reaches back as far as payments look ahead, and it may have taken the place of another of its slot.
-            from_ns = event_ns - book.look_ahead_ns - book.slot_ns
-            judgement = judge_again(state, fix.subject, fix.received_ms, book, from_ns)
+            judgement = judge_again(state, fix.subject, fix.received_ms, book, NEVER_NS)
         horizon = horizon_ns(state, book)
         if is_due(state, horizon, book):
             advance(state, fix.subject, horizon, book)
