@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.figures import Figure, write
 from benchmarks.quality_score import ORDINARY, TRAVEL_RULES, Naive, Score, Share, naive, score
 from ingest.simulator.weeks import FraudKind, WeekPlan, labelled_week
-from rules import Engine, SubjectState, default_rule_book
-from veilocity.contracts import Alert, Fix, Severity, SubjectId, Transaction
-from veilocity.errors import InvalidInputError
+from rules import Engine, default_rule_book
+from rules.backtest import judge
+from veilocity.contracts import Alert, Severity
 
 __all__ = ["SEEDS", "measure", "report"]
 
@@ -31,29 +31,11 @@ def measure(plans: Iterable[WeekPlan]) -> tuple[Score, Naive]:
     total, peer = Score(), Naive(Share(0, 0), 0, 0)
     for plan in plans:
         week = labelled_week(plan)
-        total.add(score(week.events, week.labels, _judge(week.events).values()))
+        total.add(score(week.events, week.labels, judge(week.events, Engine(default_rule_book())).alerts.values()))
         one = naive(week.events, week.labels)
         recall = Share(peer.recall.hits + one.recall.hits, peer.recall.of + one.recall.of)
         peer = Naive(recall, peer.true + one.true, peer.false + one.false)
     return total, peer
-
-
-def _judge(events: Iterable[Fix | Transaction]) -> dict[str, Alert]:
-    """Return the newest revision of every alert."""
-    engine = Engine(default_rule_book())
-    states: dict[SubjectId, SubjectState] = {}
-    alerts: dict[str, Alert] = {}
-    for event in events:
-        state = states.get(event.subject)
-        if state is None:
-            state = states[event.subject] = SubjectState()
-        try:
-            outcome = engine.process(state, event)
-        except InvalidInputError:
-            # Null island and the like: the rules service rejects them, too.
-            continue
-        alerts.update((alert.id, alert) for alert in outcome.alerts)
-    return alerts
 
 
 def report(plans: Sequence[WeekPlan], total: Score, peer: Naive) -> str:

@@ -124,11 +124,6 @@ class RuleBook:
         return tuple(entry.rule for entry in self.entries)
 
     @cached_property
-    def by_id(self) -> dict[str, RuleEntry]:
-        """The entries by rule id."""
-        return {entry.rule.id: entry for entry in self.entries}
-
-    @cached_property
     def version(self) -> str:
         """A hash of all that decides a judgement: rules, their versions and parameters, memory, places."""
         said = (

@@ -292,7 +292,7 @@ class Engine:
         """
         book = self.book
         profile = state.tip if state.tip is not None else Profile()
-        judge_one(state, None, payment, transaction, profile, [*state.past, *(other.sight for other in state.payments)], book)
+        judge_one(state, None, payment, transaction, profile, None, book)
         if not state.payments:
             state.base = msgspec.msgpack.encode(profile)
         absorb(profile, payment.sight, transaction, payment.hits)

@@ -20,12 +20,11 @@ from rules.profile import Profile
 from rules.ruling import CLEAR, absorb, decide, rule_on, unscorable_reason
 from rules.scene import Scene
 from rules.sight import FIX, Sight
-from rules.subject import Lane, Payment, SubjectState
-from rules.told import EpisodeState
+from rules.subject import Payment, SubjectState
 from rules.views import Reading, is_established, nearest, read, views
 from veilocity.contracts import Alert, Decision, SubjectId, Transaction
 
-__all__ = ["Judgement", "device_hits", "judge_again", "judge_one", "judge_payment", "jump_hits", "profile_of", "publish", "standing"]
+__all__ = ["Judgement", "device_hits", "judge_again", "judge_one", "judge_payment", "jump_hits", "profile_of", "publish"]
 
 _profile_decoder = msgspec.msgpack.Decoder(Profile)
 _transaction_decoder = msgspec.json.Decoder(Transaction)
@@ -112,7 +111,7 @@ def judge_one(
     payment: Payment,
     transaction: Transaction,
     profile: Profile,
-    past: list[Sight],
+    past: list[Sight] | None,
     book: RuleBook,
 ) -> None:
     """Judge one payment, and note on it what was found.
@@ -123,7 +122,7 @@ def judge_one(
         payment: to judge.
         transaction: the same.
         profile: habits before it.
-        past: payments before it.
+        past: payments before it; None for all of the history, which does not hold it yet.
         book: rules in force.
     """
     seen = glance(state, payment.sight, transaction, profile, book)
@@ -133,7 +132,13 @@ def judge_one(
         return
     if readings is None:
         readings = [read(lane, book) for lane in state.lanes]
-    scene = Scene(payment.sight, transaction, profile, views(state, readings, payment.sight, book), list(past))
+    scene = Scene(
+        payment.sight,
+        transaction,
+        profile,
+        views(state, readings, payment.sight, book),
+        past if past is not None else [*state.past, *(other.sight for other in state.payments)],
+    )
     payment.hits = judge_payment(scene, book)
     payment.unscorable = unscorable_reason(transaction, payment.sight, scene.phones, profile, book)
 
@@ -172,25 +177,27 @@ def device_hits(
     """Yield the findings at fixes, not summed up yet and before a time, of a phone that is new, given the person's own phones."""
     lane = reading.lane
     first_ns, far = lane.far_first_ns, lane.far_count
+    others = sorted((one for one in readings if one is not reading), key=lambda one: (one.lane.born_ns, one.lane.device))
     for sight in lane.history.sights(lane.device, lane.history.find(state.settled_ns)):
         if sight.event_ns >= until_ns:
             return
         if is_established(state, lane, sight.event_ns) or not reading.trusts(sight, sight.event_ns + book.look_ahead_ns):
             continue
-        for other in sorted(readings, key=lambda one: (one.lane.born_ns, one.lane.device)):
-            if other is reading or not is_established(state, other.lane, sight.event_ns):
+        for other in others:
+            if not is_established(state, other.lane, sight.event_ns):
                 continue
-            found = _device_hit(other.lane, other, sight, (first_ns, far), subject, book)
+            found = _device_hit(other, sight, (first_ns, far), subject, book)
             if found is not None:
                 first_ns, far = (sight.event_ns if far == 0 else first_ns), far + 1
                 yield found
                 break
 
 
-def _device_hit(own: Lane, reading: Reading, sight: Sight, before: tuple[int, int], subject: SubjectId, book: RuleBook) -> Hit | None:
-    index = own.history.find(sight.event_ns + 1)
+def _device_hit(reading: Reading, sight: Sight, before: tuple[int, int], subject: SubjectId, book: RuleBook) -> Hit | None:
+    history = reading.lane.history
+    index = history.find(sight.event_ns + 1)
     known_ns = sight.event_ns + book.look_ahead_ns
-    after = nearest(reading, range(index, len(own.history)), known_ns)
+    after = nearest(reading, range(index, len(history)), known_ns)
     after = after if after is not None and after.event_ns <= known_ns else None
     pair = (nearest(reading, range(index - 1, -1, -1), known_ns), after)
     first_ns, far = before
@@ -201,8 +208,3 @@ def _device_hit(own: Lane, reading: Reading, sight: Sight, before: tuple[int, in
         if hit is not None and subject not in entry.allowed.subjects:
             return entry.capped(hit)
     return None
-
-
-def standing(state: SubjectState) -> tuple[EpisodeState, ...]:
-    """Return the episodes that are told and not retracted."""
-    return tuple(told.episode for told in state.told.values() if not told.retracted)

@@ -24,11 +24,9 @@ _FAR_NS = 2**62
 class Reading:
     """The fold over one phone's remembered fixes: its trace, and which track each fix is on."""
 
-    __slots__ = ("base_track", "lane", "path", "refuted", "trace", "tracks")
+    __slots__ = ("base_track", "lane", "refuted", "trace", "tracks")
 
-    def __init__(
-        self, lane: Lane, trace: Trace | None, tracks: dict[int, int], refuted: dict[int, int], path: tuple[PathPoint, ...]
-    ) -> None:
+    def __init__(self, lane: Lane, trace: Trace | None, tracks: dict[int, int], refuted: dict[int, int]) -> None:
         self.lane = lane
         self.trace = trace
         """None for a calm phone: one track, nothing to tell."""
@@ -36,7 +34,6 @@ class Reading:
         """Track by time of fix; of a calm phone empty."""
         self.refuted = refuted
         """Times of fixes that were wrong, and when that became plain."""
-        self.path = path
         self.base_track = 0 if lane.trace is None else lane.trace.tracks[-1].number
         """Track that the forgotten fixes ended on."""
 
@@ -45,23 +42,15 @@ class Reading:
         return not sight.flags & DOUBTFUL and (not self.refuted or self.refuted.get(sight.event_ns, _FAR_NS) > known_ns)
 
 
-def read(lane: Lane, book: RuleBook, count: int | None = None) -> Reading:
-    """Return the fold over a phone's fixes.
-
-    Args:
-        lane: the phone.
-        book: thresholds.
-        count: only its first fixes; all by default.
-    """
-    if lane.calm and count is None:
-        return Reading(lane, lane.trace, {}, {}, lane.path)
+def read(lane: Lane, book: RuleBook) -> Reading:
+    """Return the fold over a phone's fixes under the thresholds of a book."""
+    if lane.calm:
+        return Reading(lane, lane.trace, {}, {})
     trace = lane.trace.copy() if lane.trace is not None else begin(lane, book)
     trace.limits = book.motion
     tracks: dict[int, int] = {}
     path = lane.path
-    for number, sight in enumerate(lane.history.sights(lane.device)):
-        if number == count:
-            break
+    for sight in lane.history.sights(lane.device):
         if sight.flags & DOUBTFUL:
             continue
         tracks[sight.event_ns] = trace.step(sight, path)
@@ -72,7 +61,7 @@ def read(lane: Lane, book: RuleBook, count: int | None = None) -> Reading:
     if glitches:
         # What the phone reports after it came back is not refuted by that, even where it goes there again.
         refuted.update({event_ns: glitches[track] for event_ns, track in tracks.items() if event_ns < glitches.get(track, event_ns)})
-    return Reading(lane, trace, tracks, refuted, path)
+    return Reading(lane, trace, tracks, refuted)
 
 
 def begin(lane: Lane, book: RuleBook) -> Trace:

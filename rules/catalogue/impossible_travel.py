@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from rules.catalogue.travel_rule import cap, doubts, is_impossible, phone_facts, prove_trip
+from rules.catalogue.travel_rule import DOUBTS, cap, doubts, is_impossible, phone_facts, prove_trip
 from rules.glance import Glance
 from rules.hits import Evidence, Proof
 from rules.motion.trace import Jump
@@ -56,11 +56,7 @@ class ImpossibleTravel(Rule[ImpossibleTravelParameters]):
         "excursion_returned",
         "two_sources",
         "clock_shift",
-        "disputed_phone",
-        "swapped_coordinates",
-        "terminal_place",
-        "shared_card",
-        "settled_late",
+        *DOUBTS,
     )
     false_positives: ClassVar[str] = (
         "The phone stayed at home while its owner flew; a merchant's address is a head office and the rule book does not say so; a family "

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from rules.catalogue.travel_rule import cap, checks_of, doubts, is_impossible, phone_facts
+from rules.catalogue.travel_rule import DOUBTS, cap, checks_of, doubts, is_impossible, phone_facts
 from rules.glance import Glance
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule
@@ -52,11 +52,7 @@ class PhoneFarFromCard(Rule[PhoneFarParameters]):
         "out_of_reach",
         "out_of_reach_both_sides",
         "phone_not_confirmed",
-        "disputed_phone",
-        "swapped_coordinates",
-        "terminal_place",
-        "shared_card",
-        "settled_late",
+        *DOUBTS,
     )
     false_positives: ClassVar[str] = (
         "The owner left the phone at home; a family member uses the card; the merchant's address is its head office; the terminal told the "
