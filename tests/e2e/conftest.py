@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.e2e.dashboard_browser import OpenPage, Watched, watch
+from tests.e2e.dashboard_server import DashboardServer
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -50,20 +51,19 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Return a function that opens an address and watches the page; at the end no page may have asked outside or complained."""
-    opened: list[tuple[BrowserContext, Watched]] = []
+    """Return a function that opens a server's page and watches it; at the end no page may have asked outside or complained."""
+    opened: list[Watched] = []
 
-    def begin(url: str, *, may_lose_line: bool = False, **options: Any) -> Watched:
+    def begin(server: DashboardServer, *, may_lose_line: bool = False, **options: Any) -> Watched:
         context = browser.new_context(**{**_DESK, **options})
-        watched = watch(context.new_page(), url, may_lose_line=may_lose_line)
-        opened.append((context, watched))
-        watched.page.goto(url, wait_until="domcontentloaded")
+        server.visitors.append(context.close)
+        watched = watch(context.new_page(), server.url, may_lose_line=may_lose_line)
+        opened.append(watched)
+        watched.page.goto(server.url, wait_until="domcontentloaded")
         return watched
 
     yield begin
-    for context, _ in opened:
-        context.close()
-    for _, watched in opened:
+    for watched in opened:
         assert watched.outside == []
         assert watched.complaints == []
 

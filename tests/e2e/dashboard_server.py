@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Thread
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -26,6 +27,8 @@ class DashboardServer:
         self._stale_s = stale_s
         self._port = 0
         self._server: BaseWSGIServer | None = None
+        self.visitors: list[Callable[[], None]] = []
+        """Close the pages that are open."""
 
     @property
     def url(self) -> str:
@@ -56,6 +59,9 @@ class DashboardServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A page that is still loading would complain of the server that has gone.
+        for leave in self.visitors:
+            leave()
         self.stop()
 
 

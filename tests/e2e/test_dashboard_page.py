@@ -70,7 +70,7 @@ def ring_is_drawn(watched: Watched) -> bool:
 
 def test_an_empty_system_says_why_it_is_empty_and_what_to_do(open_page: OpenPage) -> None:
     with DashboardServer(World()) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         watched.until_ready()
         assert watched.page.evaluate("document.body.dataset.content") == "empty"
@@ -82,7 +82,7 @@ def test_an_empty_system_says_why_it_is_empty_and_what_to_do(open_page: OpenPage
 
 def test_before_the_first_answer_the_outline_stands_and_says_that_it_is_connecting(open_page: OpenPage) -> None:
     with DashboardServer(World()) as server:
-        watched = open_page(server.url, java_script_enabled=False)
+        watched = open_page(server, java_script_enabled=False)
         assert watched.page.locator(".row.skeleton").count() == 8
         assert text(watched, ".pill") == "connecting"
         watched.shot("dashboard-loading")
@@ -91,7 +91,7 @@ def test_before_the_first_answer_the_outline_stands_and_says_that_it_is_connecti
 def test_a_live_city_shows_people_payments_alerts_and_counters(open_page: OpenPage) -> None:
     world = city()
     with DashboardServer(world) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         watched.until_ready()
         watched.until(lambda: watched.state()["pixelsPerKm"] > 3, "the map fits the city")
@@ -109,7 +109,7 @@ def test_a_live_city_shows_people_payments_alerts_and_counters(open_page: OpenPa
 def test_an_alert_appears_with_its_sentence_while_one_watches(open_page: OpenPage) -> None:
     world = city(alerts=2)
     with DashboardServer(world) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         identity = arrive(world, 77)
         row = watched.page.locator(f'[data-alert-id="{identity}"]')
@@ -125,7 +125,7 @@ def test_an_alert_appears_with_its_sentence_while_one_watches(open_page: OpenPag
 def test_a_retraction_strikes_the_alert_out(open_page: OpenPage) -> None:
     world = city(alerts=1)
     with DashboardServer(world) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         identity = arrive(world, 78)
         row = watched.page.locator(f'[data-alert-id="{identity}"]')
@@ -139,7 +139,7 @@ def test_a_retraction_strikes_the_alert_out(open_page: OpenPage) -> None:
 def test_choosing_an_alert_draws_its_arc_and_tells_its_evidence(open_page: OpenPage) -> None:
     world = city()
     with DashboardServer(world) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         watched.until_ready()
         identity = arrive(world, 90, FAR["Tokyo"])
@@ -165,7 +165,7 @@ def test_choosing_an_alert_draws_its_arc_and_tells_its_evidence(open_page: OpenP
 def test_an_alert_without_places_is_listed_and_told_and_not_drawn(open_page: OpenPage) -> None:
     world = city(alerts=2)
     with DashboardServer(world) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         watched.until_ready()
         watched.until(lambda: watched.state()["pixelsPerKm"] > 3, "the map fits the city")
@@ -196,7 +196,7 @@ def test_an_alert_without_places_is_listed_and_told_and_not_drawn(open_page: Ope
 def test_a_payment_that_is_answered_anew_shows_its_new_answer(open_page: OpenPage) -> None:
     world = city(alerts=1)
     with DashboardServer(world) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         payment = world.recent_transactions(1)[0]
         row = watched.page.locator(f'[data-payment-id="{payment.id}"]')
@@ -212,7 +212,7 @@ def test_a_payment_that_is_answered_anew_shows_its_new_answer(open_page: OpenPag
 
 def test_the_keyboard_walks_the_list_and_leaves_it(open_page: OpenPage) -> None:
     with DashboardServer(city()) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         watched.until_ready()
         keyboard = watched.page.keyboard
@@ -239,7 +239,7 @@ def test_the_keyboard_walks_the_list_and_leaves_it(open_page: OpenPage) -> None:
 def test_silence_is_told_as_stale_with_its_age(open_page: OpenPage) -> None:
     world = city()
     with DashboardServer(world, stale_s=1.0) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("stale")
         watched.until(lambda: "Nothing new for" in text(watched, "#notice"), "the page says since when")
         watched.shot("dashboard-stale")
@@ -254,7 +254,7 @@ def test_silence_is_told_as_stale_with_its_age(open_page: OpenPage) -> None:
 def test_a_lost_server_is_told_and_its_return_brings_the_newest_picture(open_page: OpenPage) -> None:
     world = city(alerts=3)
     with DashboardServer(world) as server:
-        watched = open_page(server.url, may_lose_line=True)
+        watched = open_page(server, may_lose_line=True)
         watched.until_connection("live")
         watched.until_ready()
         server.stop()
@@ -271,7 +271,7 @@ def test_a_lost_server_is_told_and_its_return_brings_the_newest_picture(open_pag
 def test_a_dead_store_is_told_and_the_last_picture_stays(open_page: OpenPage) -> None:
     world = city(alerts=3)
     with DashboardServer(world) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         world.down = True
         watched.until_connection("store-down")
@@ -287,7 +287,7 @@ def test_a_store_that_is_down_from_the_beginning_is_told_too(open_page: OpenPage
     world = city(alerts=1)
     world.down = True
     with DashboardServer(world) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("store-down")
         assert watched.page.evaluate("document.body.dataset.content") == "loading"
         world.down = False
@@ -298,14 +298,14 @@ def test_a_store_that_is_down_from_the_beginning_is_told_too(open_page: OpenPage
 def test_a_page_that_followed_every_change_equals_one_that_came_later(open_page: OpenPage) -> None:
     world = city()
     with DashboardServer(world) as server:
-        early = open_page(server.url)
+        early = open_page(server)
         early.until_connection("live")
         for number in range(12):
             world.write(positions=world.move(40), payments=world.pay(9), written_ms=now_ms())
             arrive(world, 100 + number % 7, revision=1 + number // 7)
             early.page.wait_for_timeout(60)
         early.until(lambda: early.state()["seq"] == world.seq, "all batches arrived")
-        late = open_page(server.url)
+        late = open_page(server)
         late.until_connection("live")
         late.until(lambda: late.state().get("seq") == world.seq, "the snapshot arrived")
         rows = "rows => rows.map(row => row.outerHTML.replace(' arrived', ''))"
@@ -319,7 +319,7 @@ def test_a_page_that_followed_every_change_equals_one_that_came_later(open_page:
 @pytest.mark.parametrize(("name", "width", "height"), [("desktop", 1280, 720), ("tablet", 820, 1180), ("phone", 390, 844)])
 def test_the_light_page_fits_every_screen(open_page: OpenPage, name: str, width: int, height: int) -> None:
     with DashboardServer(city()) as server:
-        watched = open_page(server.url, color_scheme="light", viewport={"width": width, "height": height})
+        watched = open_page(server, color_scheme="light", viewport={"width": width, "height": height})
         watched.until_connection("live")
         watched.until_ready()
         watched.page.keyboard.press("j")
@@ -332,7 +332,7 @@ def test_the_light_page_fits_every_screen(open_page: OpenPage, name: str, width:
 
 def test_the_theme_is_switched_and_kept(open_page: OpenPage) -> None:
     with DashboardServer(city(alerts=1)) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until_connection("live")
         watched.page.locator("#theme").click()
         assert watched.page.evaluate("document.documentElement.dataset.theme") == "light"
@@ -344,7 +344,7 @@ def test_the_theme_is_switched_and_kept(open_page: OpenPage) -> None:
 def test_a_payment_that_arrives_after_its_frame_began_is_drawn(open_page: OpenPage) -> None:
     """Under load a frame's time lies before the arrival; a ring of negative radius ended the drawing of that frame."""
     with DashboardServer(World()) as server:
-        watched = open_page(server.url)
+        watched = open_page(server)
         watched.until(lambda: bool(watched.state().get("mapReady")), "the map is there")
         script = """async () => {
             const { drawPayments } = await import(new URL("assets/painter.js", location.href));

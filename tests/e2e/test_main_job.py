@@ -36,7 +36,7 @@ from tests.e2e.whole_system import (
 from veilocity import settings as kernel_settings
 from veilocity.cli.conservation import total
 from veilocity.cli.doctor import examine
-from veilocity.contracts import Alert, Decision, DirectoryEntry, RulesProgress
+from veilocity.contracts import Alert, Decision, DirectoryEntry, RulesProgress, Severity
 from veilocity.settings import Settings
 from veilocity.topics import ALERTS, DECISIONS, RULES_PROGRESS
 
@@ -160,9 +160,12 @@ def test_every_item_that_was_sent_was_answered_for(story: Story) -> None:
 
 
 def test_every_payment_has_one_decision_and_one_document_in_each_store(stack: Stack, story: Story) -> None:
-    decisions = Counter(decision.transaction.id for decision in read_topic(stack.settings, DECISIONS, Decision))
-    assert set(decisions) == story.transactions
-    assert set(decisions.values()) == {1}
+    told: dict[str, list[int]] = {}
+    for decision in read_topic(stack.settings, DECISIONS, Decision):
+        told.setdefault(decision.transaction.id, []).append(decision.revision)
+    assert set(told) == story.transactions
+    # What later events changed is told again, under the next number: none is missing and none told twice.
+    assert [revisions for revisions in told.values() if revisions != list(range(1, len(revisions) + 1))] == []
     census = examine(stack.settings)
     assert census.conservation.complete, census
     totals = _totals(stack.settings)
@@ -214,12 +217,14 @@ def test_honest_phones_raise_no_alert_at_any_time(stack: Stack, story: Story) ->
 def test_the_city_raises_no_alert_but_those(stack: Stack, story: Story) -> None:
     alerts = final_alerts(read_topic(stack.settings, ALERTS, Alert))
     city = {entry.subject for entry in directory(PLAN)}
-    guilty = {(label.subject, label.transaction or label.device) for label in _expected(story)}
+    # A near miss is a fraud, too: only a speed limit between two payments cannot tell.
+    guilty = {(label.subject, label.transaction or label.device) for label in story.labels}
 
     def is_known(alert: Alert) -> bool:
         return bool(guilty & {(alert.subject, end.id.split("@")[0]) for end in (alert.first, alert.second)})
 
-    assert not [alert.sentence for alert in alerts.values() if alert.subject in city and not is_known(alert)]
+    graver = [alert for alert in alerts.values() if alert.severity is not Severity.LOW and alert.subject in city]
+    assert not [alert.sentence for alert in graver if not is_known(alert)]
 
 
 def test_the_page_shows_every_impossible_trip(stack: Stack, story: Story, page: Page) -> None:
