@@ -1,8 +1,9 @@
 """The two input topics of one partition, joined in the order in which Kafka took their records.
 
 A decision is made with what is known by then. After an outage the client hands out thousands of payments before the first fix; judged in
-that order none of them would have a neighbour. So a record waits while the other topic is known to hold earlier ones, for a limited time
-and number.
+that order none of them would have a neighbour. So a record waits until the next one of the other topic is known, or that topic's end was
+reached. What waits is bounded by holding back the topic that is ahead, and not by giving up: the order of a long backlog hangs on it. Only
+when Kafka has nothing to hand out at all is a topic of which nothing is heard no longer waited for, after a while.
 
 What is handed on at once is a `Run`, and the order inside a run is a function of its records alone (`in_order`): whoever knows where the
 runs ended gets the same order again.
@@ -11,18 +12,20 @@ runs ended gets the same order again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import inf
 from typing import NamedTuple
 
-__all__ = ["FIX", "PAYMENT", "Merge", "Record", "Run", "in_order", "take_until"]
+__all__ = ["FIX", "PAYMENT", "Merge", "Reach", "Record", "Run", "in_order", "take_until"]
 
 FIX, PAYMENT = 0, 1
 """The rank of a record's topic: of two records of the same moment the fix comes first."""
-PATIENCE_S = 2.0
-"""A topic that ends in marks of transactions looks as if it held more for ever."""
-MAX_WAITING = 40_000
+PATIENCE_S = 10.0
+"""A topic may have no leader, or end in somebody's open transaction: then it tells nothing, and the other one must go on."""
 ENOUGH_WAITING = 10_000
 """From so many records of one topic on, the client should hold that topic back."""
+MAX_RUN = 250
+"""Between two runs a transaction may be committed. In a backlog a record may take milliseconds, and a transaction lives for seconds."""
 
 
 class Record(NamedTuple):
@@ -62,21 +65,70 @@ def take_until(lane: deque[Record], end: int) -> list[Record]:
     return taken
 
 
+class Reach:
+    """How far one topic was read, and so whether more of it is to come."""
+
+    def __init__(self, next_offset: int) -> None:
+        """Begin before the first record.
+
+        Args:
+            next_offset: of the first record that is wanted.
+        """
+        self.next_offset = next_offset
+        """Of the next record that is wanted."""
+        self.is_held_back = False
+        """Whether the client was told not to read it."""
+        self._end_offset = -1
+        self._is_heard_of = False
+
+    @property
+    def read_offset(self) -> int:
+        """Everything before this offset was handed out; marks of transactions may lie between it and `next_offset`."""
+        return max(self.next_offset, self._end_offset)
+
+    def take(self, offset: int) -> bool:
+        """Note a record; say whether it is new: around a rebalance the client may hand one out twice."""
+        self._is_heard_of = True
+        if offset < self.next_offset:
+            return False
+        self.next_offset = offset + 1
+        return True
+
+    def reach_end(self, offset: int) -> None:
+        """Note that there was nothing to read from this offset on. It passes no record over: a former assignment may have told it."""
+        self._is_heard_of = True
+        self._end_offset = offset
+
+    def hold_back(self) -> None:
+        """Note that the client no longer reads it."""
+        self.is_held_back = True
+
+    def let_flow(self) -> None:
+        """Note that the client reads it again; until something is heard of it, the end that was known is an old one."""
+        self.is_held_back = self._is_heard_of = False
+
+    def holds_more(self, end: int) -> bool:
+        """Say whether it must be waited for.
+
+        Args:
+            end: offset of its end when something was last read of it; negative when nothing was.
+        """
+        return self.is_held_back or not self._is_heard_of or end < 0 or self.read_offset < end
+
+
 class Merge:
     """Records that wait for their turn."""
 
-    def __init__(self, patience_s: float = PATIENCE_S, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
         """Start empty.
 
         Args:
-            patience_s: longest wait for the other topic since the last record was handed on.
-            max_waiting: records that may wait.
+            patience_s: longest wait for a topic of which nothing is heard. Once it is over, nothing waits until something is heard.
         """
         self.lanes: tuple[deque[Record], deque[Record]] = (deque(), deque())
         """Of both topics, by rank; records are added in the order of their offsets."""
         self._patience_s = patience_s
-        self._max_waiting = max_waiting
-        self._held_since: float | None = None
+        self._silent_since_s: float | None = None
 
     @property
     def waiting(self) -> int:
@@ -91,44 +143,56 @@ class Merge:
         """Say whether a topic that was held back should flow again."""
         return len(self.lanes[rank]) < ENOUGH_WAITING // 4
 
-    def ready(self, holds_more: Callable[[int], bool], now_s: float) -> Run | None:
+    def ready(self, holds_more: Callable[[int], bool], now_s: float, *, is_drained: bool = True) -> Run | None:
         """Return the records whose turn it is, None when there are none.
 
         Args:
-            holds_more: whether Kafka is known to hold records of a topic (by rank) that were not added yet.
-            now_s: monotonic time.
+            holds_more: whether a topic (by rank) may hold records that were not added yet.
+            now_s: monotonic time at which the client was last asked for records.
+            is_drained: whether the client then handed out all it had. While it has more, what is awaited may be among it, however long
+                the records before it take to judge.
         """
-        if not self.waiting:
+        limits_ms = [self._limit_ms(PAYMENT, FIX, holds_more), self._limit_ms(FIX, PAYMENT, holds_more)]
+        fixes, payments = self._cut(limits_ms)
+        if fixes or payments:
+            self._silent_since_s = None
+        elif self.waiting and (all(self.lanes) or self._is_impatient(now_s, is_drained)):
+            # The first records of both topics wait for each other where a clock was set back: the topic whose last one is earlier goes on.
+            limits_ms[min((lane[-1].timestamp_ms, rank) for rank, lane in enumerate(self.lanes) if lane)[1]] = inf
+            fixes, payments = self._cut(limits_ms)
+        else:
             return None
-        limits: list[int | None] = [None, None]
-        if not self._is_impatient(now_s):
-            limits = [self._limit_ms(PAYMENT, FIX, holds_more), self._limit_ms(FIX, PAYMENT, holds_more)]
-        fixes, payments = self._cut(FIX, limits[FIX]), self._cut(PAYMENT, limits[PAYMENT])
-        if not fixes and not payments:
-            if self._held_since is None:
-                self._held_since = now_s
-            return None
-        self._held_since = None
         ends = tuple(taken[-1].offset + 1 if taken else -1 for taken in (fixes, payments))
         return Run(in_order(fixes + payments), (ends[FIX], ends[PAYMENT]))
 
-    def _is_impatient(self, now_s: float) -> bool:
-        return self.waiting >= self._max_waiting or (self._held_since is not None and now_s - self._held_since >= self._patience_s)
+    def _is_impatient(self, now_s: float, is_drained: bool) -> bool:
+        if not is_drained:
+            self._silent_since_s = None
+            return False
+        if self._silent_since_s is None:
+            self._silent_since_s = now_s
+        return now_s - self._silent_since_s >= self._patience_s
 
-    def _limit_ms(self, awaited: int, rank: int, holds_more: Callable[[int], bool]) -> int | None:
-        """Return up to when records of `rank` may go on; None when nothing of the other topic is awaited."""
+    def _limit_ms(self, awaited: int, rank: int, holds_more: Callable[[int], bool]) -> float:
+        """Return up to when records of `rank` may go on."""
         if not self.lanes[rank] or not holds_more(awaited):
-            return None
+            return inf
         known = self.lanes[awaited]
-        return known[-1].timestamp_ms if known else -1
+        return known[-1].timestamp_ms if known else -inf
 
-    def _cut(self, rank: int, limit_ms: int | None) -> list[Record]:
-        lane = self.lanes[rank]
-        if limit_ms is None:
-            taken = list(lane)
-            lane.clear()
-            return taken
-        taken = []
-        while lane and lane[0].timestamp_ms <= limit_ms:
-            taken.append(lane.popleft())
+    def _cut(self, limits_ms: Sequence[float]) -> tuple[list[Record], list[Record]]:
+        """Take the first records of both topics, merged, up to their limits."""
+        lanes, taken = self.lanes, (list[Record](), list[Record]())
+        heads_ms = [_head_ms(lane, limit_ms) for lane, limit_ms in zip(lanes, limits_ms, strict=True)]
+        for _ in range(MAX_RUN):
+            rank = FIX if heads_ms[FIX] <= heads_ms[PAYMENT] else PAYMENT
+            if heads_ms[rank] == inf:
+                break
+            taken[rank].append(lanes[rank].popleft())
+            heads_ms[rank] = _head_ms(lanes[rank], limits_ms[rank])
         return taken
+
+
+def _head_ms(lane: deque[Record], limit_ms: float) -> float:
+    """Return the time of the first record of a lane; infinite when there is none up to the limit."""
+    return head_ms if lane and (head_ms := lane[0].timestamp_ms) <= limit_ms else inf

@@ -9,7 +9,7 @@ from math import inf
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from rules import telemetry
-from rules.merge import Merge, Record
+from rules.merge import Merge, Reach, Record
 from rules.partition import INPUTS
 from rules.recovery import Recovered
 from rules.snapshots import Pace
@@ -17,6 +17,9 @@ from veilocity.kafka import topic_name
 from veilocity.settings import Settings
 
 __all__ = ["Owned"]
+
+_TURN_S = 0.5
+"""After so much work the results are committed and the other partitions have their turn: an open transaction lives for seconds only."""
 
 
 class Owned:
@@ -35,9 +38,8 @@ class Owned:
         """The commit that is under way."""
         self._consumer = consumer
         self._topics = [topic_name(settings, topic) for topic in INPUTS]
-        self._next = list(self.partition.position.offsets)
+        self._reach = [Reach(offset) for offset in self.partition.position.offsets]
         self._merge = Merge()
-        self._held_back = [False] * len(INPUTS)
         self._oldest_ms: list[int] = []
         self._opened_s = inf
         self._worked_s = time.monotonic()
@@ -45,24 +47,34 @@ class Owned:
 
     def start(self) -> list[TopicPartition]:
         """Return where the consumer begins."""
-        return [self._at(rank, offset) for rank, offset in enumerate(self._next)]
+        return [self._at(rank, reach.next_offset) for rank, reach in enumerate(self._reach)]
 
     def add(self, message: Message, rank: int) -> None:
-        """Take one record; one that was taken before is passed over: around a rebalance the client may hand it out twice."""
+        """Take one record; one that was taken before is passed over."""
         offset = message.offset() or 0
-        if offset >= self._next[rank]:
-            self._next[rank] = offset + 1
+        if self._reach[rank].take(offset):
             record = Record(message.timestamp()[1], rank, offset, message.value() or b"", message.key() or b"")
             self._merge.lanes[rank].append(record)
 
-    def process(self, now_s: float) -> None:
-        """Judge the records whose turn it is."""
-        while (run := self._merge.ready(self._holds_more, now_s)) is not None:
+    def reach_end(self, message: Message, rank: int) -> None:
+        """Take the word of the client that it has read a topic to its end."""
+        self._reach[rank].reach_end(message.offset() or 0)
+
+    def process(self, now_s: float, *, is_drained: bool) -> None:
+        """Judge the records whose turn it is, for a limited time.
+
+        Args:
+            now_s: monotonic time at which the client was last asked for records.
+            is_drained: whether it then handed out all it had.
+        """
+        while (run := self._merge.ready(self._holds_more, now_s, is_drained=is_drained)) is not None:
             if not self.partition.is_dirty:
                 self._opened_s = now_s
             self.partition.process(run)
             self._oldest_ms.append(run.records[0].timestamp_ms)
-            self._worked_s = now_s
+            self._worked_s = time.monotonic()
+            if self._worked_s - now_s > _TURN_S:
+                break
 
     def is_committing(self) -> bool:
         """Say whether a commit is under way; raise what one that ended failed of."""
@@ -88,7 +100,7 @@ class Owned:
     def is_due(self, now_s: float, limit_s: float) -> bool:
         """Say whether something must be committed: results, or the states of a partition that has gone quiet."""
         if self.partition.is_dirty:
-            return self.due_in_s(now_s, limit_s) <= 0.0
+            return self.due_in_s(now_s, limit_s) <= 0.0 or self._worked_s - self._opened_s > _TURN_S
         return not self.partition.is_saved and now_s - self._worked_s > Pace().seconds
 
     def refresh(self) -> None:
@@ -107,20 +119,20 @@ class Owned:
 
     def control_flow(self) -> None:
         """Hold back the topic that is far ahead of the other, and let it flow again."""
-        for rank, held_back in enumerate(self._held_back):
-            if not held_back and self._merge.is_full(rank):
+        for rank, reach in enumerate(self._reach):
+            if not reach.is_held_back and self._merge.is_full(rank):
                 self._consumer.pause([self._at(rank)])
-                self._held_back[rank] = True
-            elif held_back and self._merge.is_low(rank):
+                reach.hold_back()
+            elif reach.is_held_back and self._merge.is_low(rank):
                 self._consumer.resume([self._at(rank)])
-                self._held_back[rank] = False
+                reach.let_flow()
 
     def tell_lag(self) -> None:
         """Tell how many records wait."""
         for rank, topic in enumerate(INPUTS):
             end = self._end(rank)
             if end >= 0:
-                telemetry.lag(topic.name, self.partition.number, max(0, end - self._next[rank]))
+                telemetry.lag(topic.name, self.partition.number, max(0, end - self._reach[rank].read_offset))
 
     def drop(self) -> None:
         """Give up without a commit: another process has the partition already."""
@@ -134,9 +146,7 @@ class Owned:
         telemetry.released(self.partition.number)
 
     def _holds_more(self, rank: int) -> bool:
-        end = self._end(rank)
-        # Negative: nothing was fetched yet.
-        return end < 0 or self._next[rank] < end
+        return self._reach[rank].holds_more(self._end(rank))
 
     def _end(self, rank: int) -> int:
         _, end = self._consumer.get_watermark_offsets(self._at(rank), cached=True)

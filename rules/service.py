@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, current_thread, main_thread
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from rules import telemetry
 from rules.hosting import engine_of
@@ -35,6 +35,7 @@ _WAIT_S = 0.005
 """The client waits this long for a full batch: part of every event's latency."""
 _WATCHDOG_S = 30.0
 _LAG_EVERY_S = 1.0
+_END = KafkaError._PARTITION_EOF  # noqa: SLF001  # the client's name for the end of a partition
 _COLLECT = (50_000, 20, 100_000)
 
 
@@ -71,6 +72,8 @@ class Service:
                 "heartbeat.interval.ms": 2_000,
                 # Records that expire unread are lost: recovery says so, a silent jump would not.
                 "auto.offset.reset": "error",
+                # Marks of transactions are never handed out: the end of a topic that ends in them must be told.
+                "enable.partition.eof": True,
             },
         )
 
@@ -92,10 +95,11 @@ class Service:
             self._consumer.subscribe(list(self._ranks), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
             _log.info("Rules service waits for its partitions", instance=self._settings.rules_instance)
             while not self._stopping.is_set():
-                self._take(self._consumer.consume(self._settings.rules_batch_events, self._patience_s()))
-                now_s = time.monotonic()
+                messages = self._consumer.consume(self._settings.rules_batch_events, self._patience_s())
+                self._take(messages)
+                now_s, is_drained = time.monotonic(), len(messages) < self._settings.rules_batch_events
                 for owned in self._owned.values():
-                    self._advance(owned, now_s)
+                    self._advance(owned, now_s, is_drained=is_drained)
                 self._tell_lag(now_s)
         except BaseException as cause:
             self._abandon()
@@ -108,21 +112,24 @@ class Service:
     def _take(self, messages: list[Message]) -> None:
         owned, ranks = self._owned, self._ranks
         for message in messages:
-            if message.error() is not None:
-                self._tell_error(message)
+            error = message.error()
+            if error is not None and error.code() != _END:
+                self._tell_error(error)
                 continue
             one = owned.get(message.partition() or 0)
-            if one is not None:
-                one.add(message, ranks[message.topic() or ""])
+            if one is None:
+                continue
+            take = one.add if error is None else one.reach_end
+            take(message, ranks[message.topic() or ""])
 
-    def _advance(self, owned: Owned, now_s: float) -> None:
+    def _advance(self, owned: Owned, now_s: float, *, is_drained: bool) -> None:
         """Process what is ready, and begin a commit that is due. While one is under way, records wait."""
-        if owned.is_committing():
-            return
-        owned.process(now_s)
-        if owned.is_due(now_s, self._settings.rules_commit_ms / 1000.0):
-            owned.refresh()
-            owned.committing = self._begin(owned, save_all=not owned.partition.is_dirty)
+        if not owned.is_committing():
+            owned.process(now_s, is_drained=is_drained)
+            if owned.is_due(now_s, self._settings.rules_commit_ms / 1000.0):
+                owned.refresh()
+                owned.committing = self._begin(owned, save_all=not owned.partition.is_dirty)
+        # Also during a commit that takes long: records keep coming.
         owned.control_flow()
 
     def _begin(self, owned: Owned, *, save_all: bool) -> Future[None]:
@@ -133,10 +140,7 @@ class Service:
         return self._pool.submit(work)
 
     @staticmethod
-    def _tell_error(message: Message) -> None:
-        error = message.error()
-        if error is None:
-            return
+    def _tell_error(error: KafkaError) -> None:
         # A client that went fatal stays silent for ever; it gets over anything else by itself.
         if is_fatal(error):
             raise KafkaException(error)
