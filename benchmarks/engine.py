@@ -22,7 +22,7 @@ from veilocity.contracts import Fix, Transaction, encode
 from veilocity.topics import FIXES
 
 _START_MS = 1_764_000_000_000
-_EVENTS = 600_000
+_EVENTS = 1_000_000
 _SUBJECTS_IN_MEMORY = 3_000
 _OBSERVATIONS = 16
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from rules.glance import Quiet, tightest
 from rules.hits import Hit, severity_rank
 from rules.motion.limits import MotionLimits
 from veilocity.contracts import Severity, Transaction
@@ -119,9 +120,9 @@ class RuleBook:
         return {entry.rule.id: entry.rule for entry in self.entries}
 
     @cached_property
-    def rule_list(self) -> tuple[Rule, ...]:  # type: ignore[type-arg]  # rules of any parameters
-        """The rules in force, in order."""
-        return tuple(entry.rule for entry in self.entries)
+    def quiet(self) -> Quiet | None:
+        """Bounds within which no rule in force has anything to say of a payment beside the owner's phone; None where there are none."""
+        return tightest(entry.rule.quiet() for entry in self.entries)
 
     @cached_property
     def version(self) -> str:

@@ -50,10 +50,9 @@ class _Trace(msgspec.Struct, array_like=True):
     next_number: int
     jumps: list[_Jump]
     switches: list[int]
-    disputes: list[tuple[int, int]]
-    glitched: list[tuple[int, int]]
+    disputes: list[tuple[int, int, int]]
+    doubles: list[tuple[int, int]]
     two_sources_ns: int
-    wrong: list[tuple[int, int]]
     trouble_ns: int
 
 
@@ -75,8 +74,7 @@ class _Lane(msgspec.Struct, array_like=True):
 
 class _Payment(msgspec.Struct, array_like=True):
     sight: Sight
-    raw: bytes
-    digest: int
+    row: bytes
     hits: tuple[Hit, ...]
     ruling: Ruling | None
     revision: int
@@ -96,7 +94,7 @@ class _State(msgspec.Struct, array_like=True):
     base: bytes
     tip: Profile | None
     episodes: tuple[EpisodeState, ...]
-    told: dict[str, Told]
+    told: dict[str, Told] | None
 
 
 class _Newest(msgspec.Struct, array_like=True):
@@ -123,16 +121,13 @@ def dump(state: SubjectState) -> bytes:
             state.settled_ns,
             state.alarmed,
             [_lane(lane) for lane in state.lanes],
-            [
-                _Payment(one.sight, one.raw, one.digest, one.hits, one.ruling, one.revision, one.ordinary, one.unscorable)
-                for one in state.payments
-            ],
+            [_Payment(one.sight, one.row, one.hits, one.ruling, one.revision, one.ordinary, one.unscorable) for one in state.payments],
             state.past,
             state.ids,
             state.base,
             state.tip,
             state.episodes,
-            dict(sorted(state.told.items())),
+            dict(sorted(state.told.items())) if state.told else None,
         )
     )
 
@@ -168,7 +163,7 @@ def load(data: bytes) -> SubjectState:
 
 def _payment(payment: Payment) -> _Payment:
     said = payment.ruling, payment.revision
-    return _Payment(payment.sight, payment.raw, payment.digest, payment.hits, *said, payment.ordinary, payment.unscorable)
+    return _Payment(payment.sight, payment.row, payment.hits, *said, payment.ordinary, payment.unscorable)
 
 
 def _lane(lane: Lane) -> _Lane:
@@ -191,6 +186,7 @@ def _lane(lane: Lane) -> _Lane:
 
 
 def _trace(trace: Trace) -> _Trace:
+    # `wrong` is about fixes of the history: of forgotten ones, which are all that is written, it is empty.
     tracks = [_Track(one.number, one.first_ns, one.count, one.tail) for one in trace.tracks]
     jumps = [_Jump(*(getattr(jump, name) for name in _Jump.__struct_fields__)) for jump in trace.jumps]
     return _Trace(
@@ -199,9 +195,8 @@ def _trace(trace: Trace) -> _Trace:
         jumps,
         trace.switches,
         trace.disputes,
-        trace.glitched,
+        trace.doubles,
         trace.two_sources_ns,
-        trace.wrong,
         trace.trouble_ns,
     )
 
@@ -219,7 +214,7 @@ def _state(written: _State) -> SubjectState:
 
 
 def _read_payment(written: _Payment) -> Payment:
-    payment = Payment(written.sight, written.raw, written.digest)
+    payment = Payment(written.sight, written.row)
     payment.hits, payment.ruling, payment.revision = written.hits, written.ruling, written.revision
     payment.ordinary, payment.unscorable = written.ordinary, written.unscorable
     return payment
@@ -240,8 +235,7 @@ def _read_trace(written: _Trace) -> Trace:
     trace.tracks = [Track(one.number, one.first_ns, one.count, one.tail) for one in written.tracks]
     trace.jumps = [_read_jump(jump) for jump in written.jumps]
     trace.next_number, trace.switches, trace.disputes = written.next_number, written.switches, written.disputes
-    trace.glitched = written.glitched
-    trace.two_sources_ns, trace.wrong, trace.trouble_ns = written.two_sources_ns, written.wrong, written.trouble_ns
+    trace.doubles, trace.two_sources_ns, trace.trouble_ns = written.doubles, written.two_sources_ns, written.trouble_ns
     return trace
 
 

@@ -15,17 +15,27 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import NamedTuple
 
-import msgspec
-
 from rules.book import RuleBook
-from rules.forgetting import advance, horizon_ns, is_due, make_room
+from rules.forgetting import advance, horizon_ns, is_due, is_full, make_room
 from rules.glance import BESIDE_E7
-from rules.judgement import Judgement, judge_again, judge_one, publish
+from rules.judgement import Judgement, judge_again, judge_one, publish, written_habits
+from rules.packed import RECORD_BYTES
 from rules.profile import Profile
+from rules.rows import pack
 from rules.ruling import FUTURE_TIME, TOO_LATE, absorb, decide, not_scorable, rule_on
-from rules.sight import LEAST_DELAY_NS, ROUNDED_E7, Sight, is_null_island, payment_sight, sight_of
-from rules.subject import MAX_IDS, MAX_LANES, NEVER_NS, Lane, Payment, SubjectState
-from rules.views import read
+from rules.sight import (
+    LEAST_DELAY_NS,
+    NULL_ISLAND_DEGREES,
+    ROUNDED_E7,
+    Sight,
+    is_null_island,
+    payment_sight,
+    radius_dm,
+    sight_of,
+    speed_dms,
+)
+from rules.subject import MAX_IDS, MAX_LANES, Lane, Payment, SubjectState
+from rules.views import LOOK_BACK_NS, read
 from veilocity.contracts import Alert, Decision, Fix, Transaction, Verdict
 from veilocity.errors import InvalidInputError, RejectReason
 from veilocity.geo import valid_coordinates
@@ -36,6 +46,8 @@ _FIRST_NS = 946_684_800 * 1_000_000_000
 """2000-01-01: before it no phone and no card feed told the time rightly."""
 _LAST_NS = 7_258_118_400 * 1_000_000_000
 """2200-01-01: later times do not fit 64 bits once the arithmetic of the history has been done on them."""
+_TEMPERATE = 89.0
+"""Degrees of latitude up to which a place near a valid one is valid."""
 _LANE_LIFE_NS = 30 * 86_400_000_000_000
 
 
@@ -73,7 +85,8 @@ class Engine:
         self._near_fix_e7 = book.near_fix_e7
         self._near_payment_e7 = book.near_payment_e7
         self._slot_ns = book.slot_ns
-        self._default_dm = book.places.default_accuracy_m * 10.0
+        self._remembered_ns = book.history_ns + book.look_ahead_ns + LOOK_BACK_NS
+        self._default_m = book.places.default_accuracy_m
         self._future_ns = book.memory.future_s * 1_000_000_000
 
     def process(self, state: SubjectState, event: Fix | Transaction) -> Outcome:
@@ -96,38 +109,27 @@ class Engine:
         Exact, because: it is newer than all, so it has no neighbour after it; it is too near the newest to be a jump; and no payment waits
         for it, or those that do are too near for any rule to hold it against them.
         """
-        lat, lon = fix.lat, fix.lon
-        if state.alarmed or not state.lanes or fix.flags or not valid_coordinates(lat, lon) or is_null_island(lat, lon):
+        lanes, lat, lon, event_ns = state.lanes, fix.lat, fix.lon, fix.fix_ns
+        is_plain = -_TEMPERATE < lat < _TEMPERATE and -180.0 <= lon <= 180.0 and not -NULL_ISLAND_DEGREES < lat < NULL_ISLAND_DEGREES
+        if state.alarmed or not lanes or fix.flags or not is_plain:
             return None
-        lane = state.lanes[0]
+        lane, delay_ns = lanes[0], fix.received_ms * 1_000_000 - event_ns
         history = lane.history
-        event_ns = fix.fix_ns
-        if lane.device != fix.device or not lane.calm or event_ns - event_ns % self._slot_ns <= history.newest_ns:
+        newest_ns = history.newest_ns
+        if event_ns - event_ns % self._slot_ns <= newest_ns or lane.device != fix.device or not lane.calm:
+            return None
+        if not -self._future_ns <= delay_ns < LEAST_DELAY_NS or event_ns >= _LAST_NS:
             return None
         lat_e7, lon_e7 = round(lat * 1e7), round(lon * 1e7)
-        apart_e7 = abs(lat_e7 - history.newest_lat_e7) + abs(lon_e7 - history.newest_lon_e7)
-        if apart_e7 > self._near_fix_e7 or (lat_e7 % ROUNDED_E7 == 0 and lon_e7 % ROUNDED_E7 == 0):
+        is_rounded = lat_e7 % ROUNDED_E7 == 0 and lon_e7 % ROUNDED_E7 == 0
+        if is_rounded or history.apart_e7(len(history.data) // RECORD_BYTES - 1, lat_e7, lon_e7) > self._near_fix_e7:
             return None
-        delay_ns = fix.received_ms * 1_000_000 - event_ns
-        if event_ns >= _LAST_NS or not -self._future_ns <= delay_ns < LEAST_DELAY_NS or len(history.data) >= lane.check_at:
+        is_full_now = len(history.data) >= lane.check_at and is_full(lane, event_ns - self._remembered_ns)
+        waits = state.newest_ns > newest_ns and not self._leaves_payments(state.payments, newest_ns, event_ns, lat_e7, lon_e7)
+        if is_full_now or waits:
             return None
-        payments = state.payments
-        if (
-            payments
-            and payments[-1].sight.event_ns > history.newest_ns
-            and not self._leaves_payments(payments, history.newest_ns, event_ns, lat_e7, lon_e7)
-        ):
-            return None
-        accuracy_m, speed_mps = fix.accuracy_m, fix.speed_mps
-        accuracy_dm = accuracy_m * 10.0 if accuracy_m is not None and accuracy_m > 0.0 else self._default_dm
-        history.append(
-            event_ns,
-            lat_e7,
-            lon_e7,
-            -int(-accuracy_dm // 1.0) if accuracy_dm < 200_400_000.0 else 200_400_000,
-            round(speed_mps * 10.0) if speed_mps is not None and 0.0 <= speed_mps < 6000.0 else 65_535,
-        )
         state.newest_ns = max(state.newest_ns, event_ns)
+        history.append(event_ns, lat_e7, lon_e7, radius_dm(fix.accuracy_m, self._default_m), speed_dms(fix.speed_mps))
         return _KEPT
 
     def _leaves_payments(self, payments: list[Payment], newest_ns: int, event_ns: int, lat_e7: int, lon_e7: int) -> bool:
@@ -148,7 +150,7 @@ class Engine:
     def _fix(self, state: SubjectState, fix: Fix) -> Outcome:
         self._check(fix)
         book, event_ns = self.book, fix.fix_ns
-        if event_ns < horizon_ns(state, book):
+        if event_ns < state.newest_ns and event_ns < horizon_ns(state, book):
             return _LATE
         lane = self._lane(state, fix.device, event_ns)
         if lane is None:
@@ -160,13 +162,13 @@ class Engine:
         if index is None:
             return _DUPLICATE if counted == "fixes_duplicate" else _THINNED
         state.newest_ns = max(state.newest_ns, event_ns)
-        if lane.calm and not self._is_calm(lane, index):
+        if lane.calm and not self._is_calm(lane, sight, index):
             lane.calm = False
             state.alarmed = True
         judgement: Judgement | None = None
         quiet = self._shortcuts and not state.alarmed and len(state.lanes) == 1
         if not quiet or not (not self._is_awaited(state, sight) if in_order else self._changes_nothing(state, lane, sight, index)):
-            judgement = judge_again(state, fix.subject, fix.received_ms, book, NEVER_NS)
+            judgement = judge_again(state, fix.subject, fix.received_ms, book, event_ns - book.look_ahead_ns - book.slot_ns)
         horizon = horizon_ns(state, book)
         if is_due(state, horizon, book):
             advance(state, fix.subject, horizon, book)
@@ -196,21 +198,15 @@ class Engine:
             if event_ns - oldest.history.newest_ns <= _LANE_LIFE_NS:
                 return None
             state.lanes.remove(oldest)
-        state.lanes.insert(0, Lane(device))
+        state.lanes = [Lane(device), *state.lanes]
         return state.lanes[0]
 
-    def _is_calm(self, lane: Lane, index: int) -> bool:
+    def _is_calm(self, lane: Lane, sight: Sight, index: int) -> bool:
         """Say whether a fix that was put in between leaves the phone's history one chain of near, trusted fixes."""
-        history = lane.history
-        own = history.sight_at(index, lane.device)
-        if own.flags:
+        history, lat_e7, lon_e7 = lane.history, sight.lat_e7, sight.lon_e7
+        if sight.flags or (index > 0 and history.apart_e7(index - 1, lat_e7, lon_e7) > self._near_fix_e7):
             return False
-        for neighbour in (index - 1, index + 1):
-            if 0 <= neighbour < len(history):
-                other = history.sight_at(neighbour, lane.device)
-                if abs(own.lat_e7 - other.lat_e7) + abs(own.lon_e7 - other.lon_e7) > self._near_fix_e7:
-                    return False
-        return True
+        return index + 1 >= len(history) or history.apart_e7(index + 1, lat_e7, lon_e7) <= self._near_fix_e7
 
     def _is_awaited(self, state: SubjectState, sight: Sight) -> bool:
         """Say whether a payment of the history may be judged otherwise for a fix that is newer than its phone's others."""
@@ -246,7 +242,7 @@ class Engine:
             elif not payment.ordinary or (event_ns < after_ns and not _is_beside(payment.sight, sight)):
                 return False
         if before_ns < state.payments[-1].sight.event_ns and state.payments[-1].sight.event_ns >= sight.event_ns:
-            steadies = [history.sight_at(at, lane.device).accuracy_dm for at in (index - 1, index + 1) if 0 <= at < len(history)]
+            steadies = [history.accuracy_dm_at(at) for at in (index - 1, index + 1) if 0 <= at < len(history)]
             return sight.accuracy_dm not in steadies
         return True
 
@@ -254,21 +250,20 @@ class Engine:
         book, event_ns = self.book, transaction.authorised_ms * 1_000_000
         if not _FIRST_NS <= event_ns < _LAST_NS:
             raise InvalidInputError(RejectReason.INVALID_TIME, "the event time must lie between 2000 and 2200: check its unit")
-        digest = _remember(state, transaction.id)
-        if digest is None:
+        if not _remember(state, transaction.id):
             return Outcome("transactions_duplicate")
         if event_ns - transaction.received_ms * 1_000_000 > self._future_ns:
             return Outcome("decided", (not_scorable(transaction, FUTURE_TIME, book),))
-        if event_ns < horizon_ns(state, book):
+        if event_ns < state.newest_ns and event_ns < horizon_ns(state, book):
             return Outcome("decided", (not_scorable(transaction, TOO_LATE, book),))
-        payment = Payment(self._sight(transaction), msgspec.json.encode(transaction), digest)
+        payment = Payment(self._sight(transaction), pack(transaction))
         in_order = not state.payments or state.payments[-1].key < payment.key
+        state.newest_ns = max(state.newest_ns, event_ns)
         if in_order and self._shortcuts and not state.alarmed:
             judgement = self._append(state, payment, transaction)
         else:
             self._insert(state, payment)
             judgement = judge_again(state, transaction.subject, transaction.received_ms, book, event_ns)
-        state.newest_ns = max(state.newest_ns, event_ns)
         make_room(state, book)
         horizon = horizon_ns(state, book)
         if is_due(state, horizon, book):
@@ -294,7 +289,7 @@ class Engine:
         profile = state.tip if state.tip is not None else Profile()
         judge_one(state, None, payment, transaction, profile, None, book)
         if not state.payments:
-            state.base = msgspec.msgpack.encode(profile)
+            state.base = written_habits(profile)
         absorb(profile, payment.sight, transaction, payment.hits)
         state.tip = profile
         state.payments.append(payment)
@@ -306,7 +301,7 @@ class Engine:
 
     def _insert(self, state: SubjectState, payment: Payment) -> None:
         if not state.payments:
-            state.base = msgspec.msgpack.encode(state.tip if state.tip is not None else Profile())
+            state.base = written_habits(state.tip if state.tip is not None else Profile())
         index = len(state.payments)
         while index > 0 and state.payments[index - 1].key > payment.key:
             index -= 1
@@ -317,8 +312,8 @@ def _is_beside(first: Sight, second: Sight) -> bool:
     return abs(first.lat_e7 - second.lat_e7) + abs(first.lon_e7 - second.lon_e7) <= BESIDE_E7
 
 
-def _remember(state: SubjectState, transaction_id: str) -> int | None:
-    """Remember a transaction and return its hash; None for a repeat among the last `MAX_IDS` of this subject.
+def _remember(state: SubjectState, transaction_id: str) -> bool:
+    """Remember a transaction; say whether it is new, and not a repeat among the last `MAX_IDS` of this subject.
 
     Guarantee: a repeat is always found. A new id is taken for a repeat with probability at most MAX_IDS / 2**64.
     """
@@ -326,7 +321,7 @@ def _remember(state: SubjectState, transaction_id: str) -> int | None:
     at = state.ids.find(digest)
     while at >= 0:
         if at % 8 == 0:
-            return None
+            return False
         at = state.ids.find(digest, at + 1)
     state.ids = (state.ids + digest)[-8 * MAX_IDS :]
-    return int.from_bytes(digest, "big")
+    return True

@@ -9,28 +9,26 @@ from __future__ import annotations
 
 from itertools import islice
 
-import msgspec
-
 from rules.book import RuleBook
 from rules.episodes import alert_id, merge
 from rules.hits import Hit
-from rules.judgement import device_hits, jump_hits, profile_of
+from rules.judgement import device_hits, jump_hits, profile_of, written_habits
 from rules.motion.clock import extend_path
 from rules.motion.trace import FAR_FUTURE_NS
 from rules.packed import RECORD_BYTES
+from rules.rows import unpack
 from rules.ruling import absorb
 from rules.sight import DOUBTFUL
 from rules.subject import MAX_PAYMENTS, NEVER_NS, Lane, SubjectState
 from rules.views import LOOK_BACK_NS, Reading, begin, read, stays_of
-from veilocity.contracts import SubjectId, Transaction
+from veilocity.contracts import SubjectId
 
-__all__ = ["advance", "horizon_ns", "is_due", "make_room"]
+__all__ = ["advance", "horizon_ns", "is_due", "is_full", "make_room"]
 
 _KEPT = 4
 PAST_NS = 3_600_000_000_000
 """How long a payment is a neighbour of later ones: the longest window of a rule that compares payments with each other."""
 _STEP_BYTES = 16 * RECORD_BYTES
-_transaction_decoder = msgspec.json.Decoder(Transaction)
 
 
 def horizon_ns(state: SubjectState, book: RuleBook) -> int:
@@ -39,10 +37,19 @@ def horizon_ns(state: SubjectState, book: RuleBook) -> int:
 
 
 def is_due(state: SubjectState, horizon: int, book: RuleBook) -> bool:
-    """Say whether there is enough to forget that it is worth the work."""
-    if state.payments and (state.payments[0].sight.event_ns < horizon - book.look_ahead_ns or len(state.payments) > MAX_PAYMENTS):
+    """Say whether there is enough to forget that it is worth the work; where there is not, ask later again."""
+    final_ns = horizon - book.look_ahead_ns
+    if state.payments and (state.payments[0].sight.event_ns < final_ns or len(state.payments) > MAX_PAYMENTS):
         return True
-    return any(len(lane.history.data) >= lane.check_at for lane in state.lanes)
+    return any(is_full(lane, final_ns - LOOK_BACK_NS) for lane in state.lanes if len(lane.history.data) >= lane.check_at)
+
+
+def is_full(lane: Lane, fixes_ns: int) -> bool:
+    """Say whether a phone has fixes to forget, those before a time; where it has none, it is asked later again."""
+    if lane.history.time_at(_KEPT) < fixes_ns:
+        return True
+    lane.check_at = len(lane.history.data) + _STEP_BYTES
+    return False
 
 
 def advance(state: SubjectState, subject: SubjectId, horizon: int, book: RuleBook) -> None:
@@ -53,7 +60,7 @@ def advance(state: SubjectState, subject: SubjectId, horizon: int, book: RuleBoo
     final_ns = horizon - book.look_ahead_ns
     fixes_ns = final_ns - LOOK_BACK_NS
     readings = [read(lane, book) for lane in state.lanes]
-    gone = {id(reading.lane): _forgettable(reading, fixes_ns) for reading in readings}
+    gone = {id(reading.lane): _forgettable(reading, fixes_ns, horizon) for reading in readings}
     settled: list[Hit] = []
     for reading in readings if len(readings) > 1 else ():
         found = list(device_hits(state, readings, reading, fixes_ns, subject, book))
@@ -68,23 +75,22 @@ def advance(state: SubjectState, subject: SubjectId, horizon: int, book: RuleBoo
     settled += _forget_payments(state, final_ns)
     settled.sort(key=lambda hit: (hit.anchor_ns, hit.anchor, hit.rule))
     state.episodes = tuple(merge(state.episodes, settled, book.memory.episode_s * 1_000_000_000)[0])
-    _close_episodes(state, subject, fixes_ns, book)
+    _close_episodes(state, subject, readings, fixes_ns, book)
 
 
-def _forgettable(reading: Reading, fixes_ns: int) -> int:
+def _forgettable(reading: Reading, fixes_ns: int, horizon: int) -> int:
     """Return how many fixes may go: those before the time but for the newest four that are evidence of where the phone was."""
     history = reading.lane.history
     count = history.find(fixes_ns)
     if reading.lane.calm:
         return max(0, count - _KEPT)
-    # A track that may still turn out never to have been is no evidence to fall back on.
-    jumps = reading.trace.jumps if reading.trace is not None else []
-    unsure = {jump.track for jump in jumps if jump.resolved_ns == FAR_FUTURE_NS}
+    # A track that may still turn out never to have been is no evidence to fall back on. What fixes from the horizon on say is not final.
+    unsure = reading.trace.unsure(horizon) if reading.trace is not None else set()
     kept = 0
     while count > 0 and kept < _KEPT:
         count -= 1
         sight = history.sight_at(count, reading.lane.device)
-        kept += reading.trusts(sight, FAR_FUTURE_NS - 1) and reading.tracks.get(sight.event_ns) not in unsure
+        kept += reading.trusts(sight, FAR_FUTURE_NS - 1) and reading.steps[sight.event_ns].track not in unsure
     return count
 
 
@@ -107,7 +113,7 @@ def _forget_fixes(reading: Reading, count: int, horizon: int, subject: SubjectId
     if not lane.calm:
         start = lane.history.time_at(0) if len(lane.history) else horizon
         clean = all(not sight.flags & DOUBTFUL for sight in lane.history.sights(lane.device))
-        lane.calm = clean and trouble_ns < min(start, horizon) and (lane.trace is None or lane.trace.is_settled)
+        lane.calm = clean and trouble_ns < min(start, horizon) and (lane.trace is None or not lane.trace.jumps)
     if lane.calm and lane.trace is not None and lane.trace.is_plain(lane.history.time_at(0)):
         # Without a jump in what is remembered, the chain of near fixes goes on from here by itself.
         lane.track_ns, lane.track_count = lane.trace.tracks[-1].first_ns, lane.trace.tracks[-1].count
@@ -125,10 +131,11 @@ def _fold(lane: Lane, count: int, subject: SubjectId, book: RuleBook) -> list[Hi
         if sight.flags & DOUBTFUL:
             continue
         trace.step(sight, lane.path)
-        if trace.is_settled:
+        if trace.is_settled(sight.event_ns):
             lane.path = extend_path(lane.path, sight.event_ns, sight.lat_e7, sight.lon_e7)
     lane.trace = trace
     lane.stays = stays_of(lane, count)
+    trace.forget(bound_ns)
     return list(jump_hits(trace.settled(bound_ns), subject, book))
 
 
@@ -144,27 +151,30 @@ def _forget_payments(state: SubjectState, final_ns: int) -> list[Hit]:
     else:
         profile = profile_of(state.base)
         for payment in leaving:
-            absorb(profile, payment.sight, _transaction_decoder.decode(payment.raw), payment.hits)
-        state.base = msgspec.msgpack.encode(profile)
+            absorb(profile, payment.sight, unpack(payment.row), payment.hits)
+        state.base = written_habits(profile)
     past = (*state.past, *(payment.sight for payment in leaving))
     state.past = tuple(sight for sight in past if sight.event_ns >= final_ns - PAST_NS)[-MAX_PAYMENTS:]
     return [hit for payment in leaving for hit in payment.hits]
 
 
-def _close_episodes(state: SubjectState, subject: SubjectId, horizon: int, book: RuleBook) -> None:
-    """Let go of the alerts that nothing can change any more: their newest revision is the last."""
-    open_ns = horizon
-    for lane in state.lanes:
-        if lane.trace is not None and lane.trace.jumps:
-            open_ns = min(open_ns, lane.trace.jumps[0].destination.event_ns)
-    closed_ns = open_ns - book.memory.episode_s * 1_000_000_000
-    for episode in state.episodes:
-        if episode.last_ns < closed_ns:
-            state.told.pop(alert_id(episode.rule, subject, episode.anchor), None)
-    state.episodes = tuple(episode for episode in state.episodes if episode.last_ns >= closed_ns)
-    for name, told in list(state.told.items()):
-        if told.retracted and told.last_ns < closed_ns:
-            del state.told[name]
+def _close_episodes(state: SubjectState, subject: SubjectId, readings: list[Reading], horizon: int, book: RuleBook) -> None:
+    """Let go of the alerts that nothing can change any more: their newest revision is the last.
+
+    A finding still to come lies after the horizon, or at a jump that is not settled: a phone that fell silent keeps some from before it.
+    """
+    gap_ns = book.memory.episode_s * 1_000_000_000
+    jumps_ns = [jump.destination.event_ns for reading in readings if reading.trace is not None for jump in reading.trace.jumps]
+
+    def is_open(last_ns: int) -> bool:
+        return last_ns >= horizon - gap_ns or any(abs(last_ns - jump_ns) <= gap_ns for jump_ns in jumps_ns)
+
+    closed = {alert_id(one.rule, subject, one.anchor) for one in state.episodes if not is_open(one.last_ns)}
+    state.episodes = tuple(episode for episode in state.episodes if is_open(episode.last_ns))
+    if state.told is not None:
+        state.told = {
+            name: told for name, told in state.told.items() if name not in closed and (not told.retracted or is_open(told.last_ns))
+        } or None
 
 
 def make_room(state: SubjectState, book: RuleBook) -> bool:

@@ -1,72 +1,131 @@
 """A glance at a payment: few figures that are quick to get, by which most rules can tell that they have nothing to say.
 
-Nine payments in ten are made beside the owner's phone. For those the phones need not be read, and no scene be set. A glance is never an
-answer: where one rule cannot rule itself out, all of them judge the whole scene.
+Nine payments in ten are made beside the owner's phone. For those the phones need not be read, and no scene be set. Each rule states the
+bounds within which it is silent about such a payment; a book takes the tightest. A glance is never an answer: beyond one bound, all rules
+judge the whole scene.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
 
-from rules.book import RuleBook
 from rules.packed import RECORD_BYTES
 from rules.profile import Profile
 from rules.sight import Sight
-from rules.subject import Lane, SubjectState
+from rules.subject import SubjectState
 from veilocity.contracts import Transaction
 
-__all__ = ["BESIDE_E7", "Glance", "glance", "is_ordinary"]
+if TYPE_CHECKING:
+    from rules.book import RuleBook
 
-_PLACE = Struct("<qiiI")
-_place = _PLACE.unpack_from
+__all__ = ["BESIDE_E7", "Quiet", "is_ordinary", "tightest"]
+
+_place = Struct("<qiiI").unpack_from
 BESIDE_E7 = 85_000
 """Sum of the differences in latitude and longitude up to which two places are less than a kilometre apart."""
 _BESIDE_NS = 900_000_000_000
 
 
-class Glance:
-    """One payment of a person with one calm phone, beside that phone."""
+class Quiet(NamedTuple):
+    """Bounds within which a rule has nothing to say of a payment beside the owner's phone; by default it never has."""
 
-    __slots__ = ("is_unsteady", "kind", "profile", "silent_ns", "transaction")
+    payments: tuple[tuple[int, int], ...] = ()
+    """Fewer payments than so many, this one counted, within so many nanoseconds."""
+    merchants: tuple[tuple[int, int], ...] = ()
+    """They are at fewer merchants than so many, within so many nanoseconds."""
+    amount_minor: float = math.inf
+    """The payment is of less."""
+    spent_minor: float = math.inf
+    """Less was spent on the day up to it, with it."""
+    countries: float = math.inf
+    """It says no country, or those of the day before, each counted, and its own are fewer."""
+    silent_ns: float = math.inf
+    """The phone's last fix is not as old."""
+    kinds: int = 0
+    """Its kind is none of these bits (1 << kind)."""
+    devices: bool = False
+    """It names no device."""
+    steady: bool = False
+    """The phone's last two fixes differ in accuracy, as those of real receivers do."""
 
-    def __init__(self, transaction: Transaction, kind: int, profile: Profile, silent_ns: int, is_unsteady: bool) -> None:
-        self.transaction = transaction
-        self.kind = kind
-        self.profile = profile
-        self.silent_ns = silent_ns
-        """Time since the phone's last fix."""
-        self.is_unsteady = is_unsteady
-        """The last two fixes differ in accuracy, as those of real receivers do."""
 
+def tightest(bounds: Iterable[Quiet | None]) -> Quiet | None:
+    """Return the bounds within which all of some rules are silent; None where one of them (None) never is.
 
-def glance(state: SubjectState, sight: Sight, transaction: Transaction, profile: Profile, book: RuleBook) -> Glance | None:
-    """Return what one sees at a glance; None where the payment is not beside the one, calm phone of the person.
-
-    Guarantee: where there is a glance, `Scene.phone_beside` holds, and no fix around the payment can be held against it.
+    >>> tightest([Quiet(amount_minor=9), Quiet(amount_minor=5, kinds=4), Quiet(kinds=1)]) == Quiet(amount_minor=5, kinds=5)
+    True
     """
-    lanes = state.lanes
-    if len(lanes) != 1 or sight.accuracy_dm < 0:
-        return None
-    lane: Lane = lanes[0]
+    least = Quiet()
+    for one in bounds:
+        if one is None:
+            return None
+        least = Quiet(
+            _needed(least.payments + one.payments),
+            _needed(least.merchants + one.merchants),
+            min(least.amount_minor, one.amount_minor),
+            min(least.spent_minor, one.spent_minor),
+            min(least.countries, one.countries),
+            min(least.silent_ns, one.silent_ns),
+            least.kinds | one.kinds,
+            least.devices or one.devices,
+            least.steady or one.steady,
+        )
+    return least
+
+
+def _needed(limits: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Leave out what follows from a lower limit in a longer time."""
+    kept: list[tuple[int, int]] = []
+    for most, window_ns in sorted(limits, key=lambda limit: (limit[0], -limit[1])):
+        if not any(longer_ns >= window_ns for _, longer_ns in kept):
+            kept.append((most, window_ns))
+    return tuple(kept)
+
+
+def is_ordinary(state: SubjectState, sight: Sight, transaction: Transaction, profile: Profile, book: RuleBook) -> bool:
+    """Say whether a payment is beside the one, calm phone of the person, and no rule in force has anything to say of it.
+
+    Guarantee: where it is, `Scene.phone_beside` holds, and no fix around the payment can be held against it.
+    """
+    quiet, lanes = book.quiet, state.lanes
+    if quiet is None or len(lanes) != 1 or sight.accuracy_dm < 0:
+        return False
+    lane = lanes[0]
     data, event_ns = lane.history.data, sight.event_ns
     at = (lane.history.find(event_ns + 1) - 1) * RECORD_BYTES
     if not lane.calm or at < 0:
-        return None
+        return False
     before_ns, lat_e7, lon_e7, accuracy_dm = _place(data, at)
     silent_ns = event_ns - before_ns
-    if silent_ns > _BESIDE_NS or abs(lat_e7 - sight.lat_e7) + abs(lon_e7 - sight.lon_e7) > BESIDE_E7:
-        return None
+    if silent_ns > _BESIDE_NS or silent_ns >= quiet.silent_ns or abs(lat_e7 - sight.lat_e7) + abs(lon_e7 - sight.lon_e7) > BESIDE_E7:
+        return False
     if at + RECORD_BYTES < len(data):
         _, lat_e7, lon_e7, _ = _place(data, at + RECORD_BYTES)
         if abs(lat_e7 - sight.lat_e7) + abs(lon_e7 - sight.lon_e7) > book.near_payment_e7:
-            return None
-    is_unsteady = at == 0 or accuracy_dm != _place(data, at - RECORD_BYTES)[3]
-    return Glance(transaction, sight.kind, profile, silent_ns, is_unsteady)
-
-
-def is_ordinary(seen: Glance, book: RuleBook) -> bool:
-    """Say whether no rule in force has anything to say of a payment."""
-    for rule in book.rule_list:
-        if not rule.is_idle(seen):
             return False
+    if quiet.steady and at > 0 and accuracy_dm == _place(data, at - RECORD_BYTES)[3]:
+        return False
+    return _is_quiet(quiet, sight, transaction, profile)
+
+
+def _is_quiet(quiet: Quiet, sight: Sight, transaction: Transaction, profile: Profile) -> bool:
+    """Say whether the payment itself lies within the bounds."""
+    amount_minor = transaction.amount_minor
+    if amount_minor >= quiet.amount_minor or profile.spent_minor + max(0, amount_minor) >= quiet.spent_minor:
+        return False
+    if quiet.kinds >> sight.kind & 1 or (quiet.devices and transaction.device):
+        return False
+    if transaction.country and len(profile.recent_countries()) + 1 >= quiet.countries:
+        return False
+    event_ns = sight.event_ns
+    if any(profile.reaches(most, event_ns - window_ns) for most, window_ns in quiet.payments):
+        return False
+    for most, window_ns in quiet.merchants:
+        if profile.reaches(most, event_ns - window_ns):
+            known = {one.merchant for one in profile.since(event_ns - window_ns)}
+            if len(known) + 1 >= most:
+                return False
     return True

@@ -13,10 +13,11 @@ import msgspec
 
 from rules.book import RuleBook
 from rules.episodes import alert_id, merge, revisions
-from rules.glance import glance, is_ordinary
+from rules.glance import is_ordinary
 from rules.hits import Hit
 from rules.motion.trace import FAR_FUTURE_NS, Jump
 from rules.profile import Profile
+from rules.rows import unpack
 from rules.ruling import CLEAR, absorb, decide, rule_on, unscorable_reason
 from rules.scene import Scene
 from rules.sight import FIX, Sight
@@ -24,10 +25,10 @@ from rules.subject import Payment, SubjectState
 from rules.views import Reading, is_established, nearest, read, views
 from veilocity.contracts import Alert, Decision, SubjectId, Transaction
 
-__all__ = ["Judgement", "device_hits", "judge_again", "judge_one", "judge_payment", "jump_hits", "profile_of", "publish"]
+__all__ = ["Judgement", "device_hits", "judge_again", "judge_one", "judge_payment", "jump_hits", "profile_of", "publish", "written_habits"]
 
+_NO_HABITS = msgspec.msgpack.encode(Profile())
 _profile_decoder = msgspec.msgpack.Decoder(Profile)
-_transaction_decoder = msgspec.json.Decoder(Transaction)
 _NEVER_NS = -(2**62)
 
 
@@ -41,6 +42,11 @@ class Judgement(NamedTuple):
 def profile_of(data: bytes) -> Profile:
     """Return written habits."""
     return _profile_decoder.decode(data)
+
+
+def written_habits(profile: Profile) -> bytes:
+    """Return habits as bytes; of those who have none the same object, because most histories begin so."""
+    return msgspec.msgpack.encode(profile) if profile.payments else _NO_HABITS
 
 
 def judge_payment(scene: Scene, book: RuleBook) -> tuple[Hit, ...]:
@@ -79,7 +85,10 @@ def publish(state: SubjectState, readings: list[Reading], subject: SubjectId, re
     episodes, homes = merge(state.episodes, hits, book.memory.episode_s * 1_000_000_000)
     names = [alert_id(episode.rule, subject, episode.anchor) for episode in episodes]
     by_hit = {(hit.rule, hit.anchor): names[home] for hit, home in zip(hits, homes, strict=True)}
-    alerts = tuple(revisions(state.told, dict(zip(names, episodes, strict=True)), subject, received_ms, book.rules))
+    if episodes and state.told is None:
+        state.told = {}
+    standing = dict(zip(names, episodes, strict=True))
+    alerts = tuple(revisions(state.told, standing, subject, received_ms, book.rules)) if state.told is not None else ()
     decisions = []
     for payment in state.payments:
         if not payment.hits and payment.ordinary and payment.ruling is CLEAR:
@@ -88,7 +97,7 @@ def publish(state: SubjectState, readings: list[Reading], subject: SubjectId, re
         if ruling != payment.ruling:
             payment.ruling = ruling
             payment.revision += 1
-            decisions.append(decide(_transaction_decoder.decode(payment.raw), ruling, payment.revision, book.rules))
+            decisions.append(decide(unpack(payment.row), ruling, payment.revision, book.rules))
     state.alarmed = not all(lane.calm for lane in state.lanes) or _has_new_lane(state) or _stands_on_a_phone(state)
     return Judgement(tuple(decisions), alerts)
 
@@ -97,7 +106,7 @@ def _judge_payments(state: SubjectState, readings: list[Reading], book: RuleBook
     profile = profile_of(state.base)
     past = [*state.past]
     for payment in state.payments:
-        transaction = _transaction_decoder.decode(payment.raw)
+        transaction = unpack(payment.row)
         if payment.sight.event_ns >= from_ns:
             judge_one(state, readings, payment, transaction, profile, past, book)
         absorb(profile, payment.sight, transaction, payment.hits)
@@ -125,8 +134,7 @@ def judge_one(
         past: payments before it; None for all of the history, which does not hold it yet.
         book: rules in force.
     """
-    seen = glance(state, payment.sight, transaction, profile, book)
-    payment.ordinary = seen is not None and is_ordinary(seen, book)
+    payment.ordinary = is_ordinary(state, payment.sight, transaction, profile, book)
     if payment.ordinary:
         payment.hits, payment.unscorable = (), None
         return

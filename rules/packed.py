@@ -17,8 +17,8 @@ from rules.sight import DOUBTFUL, FIX, Sight
 __all__ = ["RECORD_BYTES", "History"]
 
 _RECORD = Struct("<qiiIHH")
-_TIME = Struct("<q")
-_pack, _unpack, _time = _RECORD.pack, _RECORD.unpack_from, _TIME.unpack_from
+_TIME, _PLACE = Struct("<q"), Struct("<8xiiI")
+_pack, _unpack, _time, _place = _RECORD.pack, _RECORD.unpack_from, _TIME.unpack_from, _PLACE.unpack_from
 RECORD_BYTES = _RECORD.size
 _NEVER_NS = -(2**62)
 
@@ -33,13 +33,12 @@ class History:
     [10, 30]
     """
 
-    __slots__ = ("data", "newest_lat_e7", "newest_lon_e7", "newest_ns")
+    __slots__ = ("data", "newest_ns")
 
     def __init__(self, data: bytes = b"") -> None:
         """Go on from packed records."""
         self.data = bytearray(data)
         self.newest_ns = _NEVER_NS
-        self.newest_lat_e7 = self.newest_lon_e7 = 0
         self._refresh()
 
     def __len__(self) -> int:
@@ -49,8 +48,6 @@ class History:
         """Add a trusted fix that is newer than all and in a slot of its own."""
         self.data += _pack(event_ns, lat_e7, lon_e7, accuracy_dm, speed_dms, 0)
         self.newest_ns = event_ns
-        self.newest_lat_e7 = lat_e7
-        self.newest_lon_e7 = lon_e7
 
     def put(self, sight: Sight, slot_ns: int) -> tuple[str, int | None]:
         """Let a fix compete for its slot; return the counter of `RulesProgress` it belongs to, and its index if it was taken.
@@ -58,19 +55,20 @@ class History:
         The best is kept: trusted before doubtful, then the more accurate, the earlier, and whatever makes it unique. A fix that takes a
         slot from another counts as thinned, for the one it replaces.
         """
-        packed = _pack(*sight[:6])
-        index = self.find(sight.event_ns // slot_ns * slot_ns)
+        record = sight[:6]
+        start_ns = sight.event_ns - sight.event_ns % slot_ns
+        index = self.find(start_ns)
         at = index * RECORD_BYTES
-        if at < len(self.data) and self.time_at(index) // slot_ns == sight.event_ns // slot_ns:
-            known = bytes(self.data[at : at + RECORD_BYTES])
-            if known == packed:
+        if at < len(self.data) and _time(self.data, at)[0] < start_ns + slot_ns:
+            known = _unpack(self.data, at)
+            if known == record:
                 return "fixes_duplicate", None
-            if _rank(_unpack(packed, 0)) < _rank(_unpack(known, 0)):
-                self.data[at : at + RECORD_BYTES] = packed
+            if _rank(record) < _rank(known):
+                _RECORD.pack_into(self.data, at, *record)
                 self._refresh()
                 return "fixes_thinned", index
             return "fixes_thinned", None
-        self.data[at:at] = packed
+        self.data[at:at] = _pack(*record)
         self._refresh()
         return "fixes_kept", index
 
@@ -92,14 +90,25 @@ class History:
                 high = middle
         return low
 
+    def apart_e7(self, index: int, lat_e7: int, lon_e7: int) -> int:
+        """Return the sum of the differences in latitude and longitude between a record and a place."""
+        own_lat_e7, own_lon_e7, _ = _place(self.data, index * RECORD_BYTES)
+        return abs(own_lat_e7 - lat_e7) + abs(own_lon_e7 - lon_e7)  # type: ignore[no-any-return]  # struct does not know its types
+
+    def accuracy_dm_at(self, index: int) -> int:
+        """Return the radius of one record."""
+        return _place(self.data, index * RECORD_BYTES)[2]  # type: ignore[no-any-return]  # struct does not know its types
+
     def sight_at(self, index: int, device: str) -> Sight:
         """Return one record as an observation."""
-        return Sight._make((*_unpack(self.data, index * RECORD_BYTES), FIX, device))
+        event_ns, lat_e7, lon_e7, accuracy_dm, speed_dms, flags = _unpack(self.data, index * RECORD_BYTES)
+        return Sight(event_ns, lat_e7, lon_e7, accuracy_dm, speed_dms, flags, FIX, device)
 
     def sights(self, device: str, start: int = 0) -> Iterator[Sight]:
         """Yield the records from an index on."""
-        for record in _RECORD.iter_unpack(memoryview(self.data)[start * RECORD_BYTES :]):
-            yield Sight._make((*record, FIX, device))
+        records = _RECORD.iter_unpack(memoryview(self.data)[start * RECORD_BYTES :])
+        for event_ns, lat_e7, lon_e7, accuracy_dm, speed_dms, flags in records:
+            yield Sight(event_ns, lat_e7, lon_e7, accuracy_dm, speed_dms, flags, FIX, device)
 
     def records(self) -> Iterator[tuple[int, ...]]:
         """Yield the records as they are: time, latitude, longitude, radius, speed and flags."""
@@ -110,14 +119,9 @@ class History:
         del self.data[: count * RECORD_BYTES]
 
     def _refresh(self) -> None:
-        """Look up what the shortcut compares with: the newest time, and the newest trusted place."""
-        index = len(self) - 1
-        if index < 0:
-            return
-        self.newest_ns = self.time_at(index)
-        while index > 0 and _unpack(self.data, index * RECORD_BYTES)[5] & DOUBTFUL:
-            index -= 1
-        _, self.newest_lat_e7, self.newest_lon_e7, *_ = _unpack(self.data, index * RECORD_BYTES)
+        """Look up the newest time, which everything asks for."""
+        if self.data:
+            self.newest_ns = self.time_at(len(self) - 1)
 
 
 def _rank(record: tuple[int, ...]) -> tuple[int, ...]:

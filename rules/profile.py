@@ -16,9 +16,9 @@ import msgspec
 
 from rules.sight import Sight
 from veilocity.contracts import Transaction
-from veilocity.geo import great_circle_m
+from veilocity.geo import EARTH_RADIUS_M, great_circle_m
 
-__all__ = ["MAX_RECENT", "RECENT_BYTES", "Habit", "KnownPlace", "Profile", "Recent", "name_hash"]
+__all__ = ["MAX_RECENT", "RECENT_BYTES", "Habit", "KnownPlace", "Profile", "Recent", "name_hash", "recent_of"]
 
 MAX_PLACES = 8
 MAX_COUNTRIES = 12
@@ -32,8 +32,12 @@ _AMOUNT_MEMORY = 50.0
 """Payments after which an older one counts less than 1/e in the mean of the amounts."""
 _RECENT = Struct("<qqII2sB")
 RECENT_BYTES = _RECENT.size
+_MOST_BYTES = (MAX_RECENT - 1) * RECENT_BYTES
 _COUNTRY_AT = 24
+_GREATEST = 2**62
 _times = Struct("<qq").unpack_from
+_E7_PER_M = 1e7 / (EARTH_RADIUS_M * math.pi / 180.0) * 1.000001
+"""Of latitude; rounded up."""
 
 
 class Recent(NamedTuple):
@@ -79,6 +83,19 @@ def name_hash(name: str) -> int:
     return crc32(name.encode("utf-8", "surrogatepass")) if name else 0
 
 
+def recent_of(sight: Sight, transaction: Transaction) -> Recent:
+    """Return a payment as it is remembered for a day."""
+    amount_minor, country, card = transaction.amount_minor, transaction.country, transaction.card
+    return Recent(
+        sight.event_ns,
+        amount_minor if -_GREATEST < amount_minor < _GREATEST else max(-_GREATEST, min(amount_minor, _GREATEST)),
+        name_hash(transaction.merchant),
+        name_hash(card) if card else 0,
+        country.encode("ascii", "replace")[:2].ljust(2) if country else b"  ",
+        sight.kind,
+    )
+
+
 class Profile(msgspec.Struct, array_like=True):
     """The habits of one person as of some payment."""
 
@@ -113,15 +130,31 @@ class Profile(msgspec.Struct, array_like=True):
             if record[0] >= start_ns:
                 yield Recent._make(record)
 
-    def recent_countries(self) -> set[bytes]:
-        """Return the countries of the payments of the last day; two spaces stand for none."""
+    def reaches(self, most: int, start_ns: int) -> bool:
+        """Say whether one more payment is at least so many since a time within the last day: how long ago was the first of them?"""
+        at = len(self.recent) - (most - 1) * RECENT_BYTES
+        return most < 2 or (at >= 0 and _times(self.recent, at)[0] >= start_ns)
+
+    def recent_countries(self) -> set[tuple[int, int]]:
+        """Return the countries of the payments of the last day, each as its two characters; two spaces stand for none."""
         recent = self.recent
-        return {recent[at : at + 2] for at in range(_COUNTRY_AT, len(recent), RECENT_BYTES)}
+        return set(zip(recent[_COUNTRY_AT::RECENT_BYTES], recent[_COUNTRY_AT + 1 :: RECENT_BYTES], strict=True))
 
     def place_near(self, sight: Sight, within_m: float) -> KnownPlace | None:
         """Return the nearest known place within a distance."""
-        found = min(((_apart_m(place, sight), place) for place in self.places), default=None)
-        return found[1] if found is not None and found[0] <= within_m else None
+        nearest, least_m = None, within_m
+        # What is farther along the meridian alone, or nearer along meridian and equator, needs no trigonometry.
+        most_e7 = within_m * _E7_PER_M
+        if len(self.places) == 1:
+            only = self.places[0]
+            if abs(only.lat_e7 - sight.lat_e7) + abs(only.lon_e7 - sight.lon_e7) <= most_e7 * 0.99:
+                return only
+        for place in self.places:
+            if abs(place.lat_e7 - sight.lat_e7) <= most_e7:
+                apart_m = _apart_m(place, sight)
+                if apart_m < least_m or (apart_m == least_m and (nearest is None or place < nearest)):
+                    nearest, least_m = place, apart_m
+        return nearest
 
     def habit(self, key: int, sight: Sight | None) -> Habit | None:
         """Return what is known of a card or merchant that contradicted the phone before; `sight` asks for the same place."""
@@ -160,18 +193,16 @@ class Profile(msgspec.Struct, array_like=True):
             self._learn_place(sight)
 
     def _remember(self, sight: Sight, transaction: Transaction) -> None:
-        country = (transaction.country or "").encode("ascii", "replace")[:2].ljust(2)
-        amount = min(max(transaction.amount_minor, -(2**62)), 2**62)
-        card = name_hash(transaction.card) if transaction.card else 0
-        record = _RECENT.pack(sight.event_ns, amount, name_hash(transaction.merchant), card, country, sight.kind)
-        kept, start_ns = self.recent, sight.event_ns - _DAY_NS
+        payment = recent_of(sight, transaction)
+        amount, record = payment.amount_minor, _RECENT.pack(*payment)
+        kept, start_ns = self.recent, payment.event_ns - _DAY_NS
         gone = 0
-        most = (MAX_RECENT - 1) * RECENT_BYTES
-        self.spent_minor += max(0, amount)
-        while gone < len(kept) and (len(kept) - gone > most or _times(kept, gone)[0] < start_ns):
+        if amount > 0:
+            self.spent_minor += amount
+        while gone < len(kept) and (len(kept) - gone > _MOST_BYTES or _times(kept, gone)[0] < start_ns):
             self.spent_minor -= max(0, _times(kept, gone)[1])
             gone += RECENT_BYTES
-        self.recent = kept[gone:] + record
+        self.recent = kept[gone:] + record if gone else kept + record
 
     def _count_habit(self, key: int, sight: Sight, *, same_place: bool) -> None:
         known = self.habit(key, sight if same_place else None)
@@ -182,7 +213,8 @@ class Profile(msgspec.Struct, array_like=True):
 
     def _learn_amount(self, amount_minor: int) -> None:
         value = math.log(max(1, amount_minor))
-        self.amounts = min(self.amounts + 1.0, _AMOUNT_MEMORY)
+        if self.amounts < _AMOUNT_MEMORY:
+            self.amounts += 1.0
         step = (value - self.amount_mean) / self.amounts
         self.amount_variance = (1.0 - 1.0 / self.amounts) * (self.amount_variance + step * (value - self.amount_mean))
         self.amount_mean += step
@@ -192,7 +224,8 @@ class Profile(msgspec.Struct, array_like=True):
         if known is None:
             place = KnownPlace(sight.lat_e7, sight.lon_e7, 1.0, sight.event_ns, sight.event_ns)
         else:
-            place = known._replace(weight=1.0 + _faded(known, sight.event_ns), last_ns=sight.event_ns)
+            weight = 1.0 + _faded(known, sight.event_ns)
+            place = KnownPlace(known.lat_e7, known.lon_e7, weight, known.first_ns, sight.event_ns)
         others = [one for one in self.places if one is not known]
         if len(others) >= MAX_PLACES:
             others.remove(min(others, key=lambda one: (_faded(one, sight.event_ns), one)))

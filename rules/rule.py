@@ -6,7 +6,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Hit, Proof
 from rules.motion.trace import Jump
 from rules.scene import Scene
@@ -44,9 +44,9 @@ class Rule(Generic[P]):
     def __init__(self, parameters: P) -> None:
         self.parameters = parameters
 
-    def is_idle(self, seen: Glance) -> bool:
-        """Say whether `judge` would find nothing, from a glance at a payment that is made beside the owner's phone."""
-        return False
+    def quiet(self) -> Quiet | None:
+        """Return the bounds within which `judge` finds nothing at a payment beside the owner's phone; None where there are none."""
+        return None
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Return the evidence against a payment, or None; most rules look at payments only."""

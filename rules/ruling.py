@@ -41,6 +41,11 @@ def absorb(profile: Profile, sight: Sight, transaction: Transaction, hits: Seque
     The reference, by which the next payment is judged, moves on with every payment that is believed. After a contradiction between two
     payments nobody knows which was the odd one, so a second payment near the contradicting one moves it, too.
     """
+    if not hits:
+        profile.learn(sight, transaction, is_usual=True, contradicts_phone=False)
+        if sight.has_place:
+            profile.reference, profile.candidate = sight, None
+        return
     far = contradicts_phone(hits)
     usual = all(hit.severity is Severity.LOW for hit in hits)
     profile.learn(sight, transaction, is_usual=usual, contradicts_phone=far)
@@ -106,7 +111,9 @@ CLEAR = Ruling(Verdict.CLEAR, 0.0, (), (), None, None)
 
 def decide(transaction: Transaction, ruling: Ruling, revision: int, rules: dict[str, Rule]) -> Decision:  # type: ignore[type-arg]  # any parameters
     """Return a ruling as the decision that is told."""
-    versions = {name: rules[name].version for name in ruling.rules} if ruling.rules else {}
+    if ruling is CLEAR:
+        return Decision(transaction, Verdict.CLEAR, 0.0, (), {}, None, None, revision)
+    versions = {name: rules[name].version for name in ruling.rules}
     return Decision(transaction, ruling.verdict, ruling.score, ruling.reasons, versions, ruling.alert_id, ruling.severity, revision)
 
 

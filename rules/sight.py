@@ -23,6 +23,7 @@ __all__ = [
     "LEAST_DELAY_NS",
     "MOCK",
     "NO_SPEED",
+    "NULL_ISLAND_DEGREES",
     "RECURRING",
     "ROUNDED_E7",
     "Sight",
@@ -34,6 +35,7 @@ __all__ = [
     "radius_dm",
     "rounding_dm",
     "sight_of",
+    "speed_dms",
 ]
 
 FIX, CARD_PRESENT, ATM, ECOMMERCE, RECURRING = range(5)
@@ -53,11 +55,12 @@ DOUBTFUL = MOCK | CACHED
 """Flags that explain any place a fix claims: it is remembered, but no evidence of where the person was."""
 _FLAGS = {FixFlag.MOCK: MOCK, FixFlag.CLOAKED: CLOAKED, FixFlag.CACHED: CACHED}
 
+_FASTEST_MPS = 6000.0
 NO_SPEED = 65_535
 """In place of a speed that the phone did not report."""
 _FARTHEST_DM = 200_400_000
 """A radius of half the circumference says `anywhere`; more says the same."""
-_NULL_ISLAND_DEGREES = 0.001
+NULL_ISLAND_DEGREES = 0.001
 ROUNDED_E7 = 100_000
 """Coordinates that are both whole multiples of 0.01 degrees were rounded, on purpose or by a form."""
 _ROUNDED = ((10_000_000, 790_000), (1_000_000, 79_000), (ROUNDED_E7, 7_900))
@@ -116,8 +119,17 @@ def radius_dm(accuracy_m: float | None, default_m: float) -> int:
     >>> radius_dm(4.71, 100.0), radius_dm(None, 100.0), radius_dm(-1.0, 100.0)
     (48, 1000, 1000)
     """
-    radius_m = accuracy_m if accuracy_m is not None and accuracy_m > 0.0 else default_m
-    return math.ceil(min(radius_m * 10.0, _FARTHEST_DM))
+    tenths = accuracy_m * 10.0 if accuracy_m is not None and accuracy_m > 0.0 else default_m * 10.0
+    return math.ceil(tenths) if tenths < _FARTHEST_DM else _FARTHEST_DM
+
+
+def speed_dms(speed_mps: float | None) -> int:
+    """Return a reported speed in decimetres a second; `NO_SPEED` where none is, or none that could be.
+
+    >>> speed_dms(1.26), speed_dms(None) == speed_dms(-1.0) == NO_SPEED
+    (13, True)
+    """
+    return round(speed_mps * 10.0) if speed_mps is not None and 0.0 <= speed_mps < _FASTEST_MPS else NO_SPEED
 
 
 def rounding_dm(lat_e7: int, lon_e7: int) -> int:
@@ -126,6 +138,8 @@ def rounding_dm(lat_e7: int, lon_e7: int) -> int:
     >>> rounding_dm(515_000_000, -1_000_000), rounding_dm(515_074_001, -1_278_000)
     (79000, 0)
     """
+    if lat_e7 % ROUNDED_E7 or lon_e7 % ROUNDED_E7:
+        return 0
     for step_e7, spread_dm in _ROUNDED:
         if lat_e7 % step_e7 == 0 and lon_e7 % step_e7 == 0:
             return spread_dm
@@ -138,12 +152,11 @@ def is_null_island(lat: float, lon: float) -> bool:
     >>> is_null_island(0.0, -0.0), is_null_island(0.0, 6.7)
     (True, False)
     """
-    return abs(lat) < _NULL_ISLAND_DEGREES and abs(lon) < _NULL_ISLAND_DEGREES
+    return abs(lat) < NULL_ISLAND_DEGREES and abs(lon) < NULL_ISLAND_DEGREES
 
 
 def sight_of(fix: Fix, default_accuracy_m: float) -> Sight:
     """Return a fix whose coordinates are valid as it is judged."""
-    speed = NO_SPEED if fix.speed_mps is None or not 0.0 <= fix.speed_mps < 6000.0 else round(fix.speed_mps * 10.0)
     lat_e7, lon_e7 = round(fix.lat * 1e7), round(fix.lon * 1e7)
     flags = flag_bits(fix.flags) if fix.flags else 0
     radius, rounding = radius_dm(fix.accuracy_m, default_accuracy_m), rounding_dm(lat_e7, lon_e7)
@@ -151,7 +164,7 @@ def sight_of(fix: Fix, default_accuracy_m: float) -> Sight:
         radius, flags = rounding, flags | CLOAKED
     if is_whole_hours(fix.received_ms * 1_000_000 - fix.fix_ns):
         flags |= LATE_CLOCK
-    return Sight(fix.fix_ns, lat_e7, lon_e7, radius, speed, flags, FIX, fix.device)
+    return Sight(fix.fix_ns, lat_e7, lon_e7, radius, speed_dms(fix.speed_mps), flags, FIX, fix.device)
 
 
 def payment_sight(transaction: Transaction, default_accuracy_m: float) -> Sight:
@@ -161,8 +174,8 @@ def payment_sight(transaction: Transaction, default_accuracy_m: float) -> Sight:
     if lat is None or lon is None or kind > ATM or not valid_coordinates(lat, lon) or is_null_island(lat, lon):
         return Sight(event_ns, 0, 0, -1, NO_SPEED, 0, kind, transaction.id)
     lat_e7, lon_e7 = round(lat * 1e7), round(lon * 1e7)
-    radius = max(radius_dm(transaction.place_accuracy_m, default_accuracy_m), rounding_dm(lat_e7, lon_e7))
-    return Sight(event_ns, lat_e7, lon_e7, radius, NO_SPEED, 0, kind, transaction.id)
+    radius, rounding = radius_dm(transaction.place_accuracy_m, default_accuracy_m), rounding_dm(lat_e7, lon_e7)
+    return Sight(event_ns, lat_e7, lon_e7, radius if radius > rounding else rounding, NO_SPEED, 0, kind, transaction.id)
 
 
 def observation(sight: Sight) -> Observation:

@@ -34,13 +34,12 @@ _FIRST_CHECK = 24 * RECORD_BYTES
 class Payment:
     """One payment of the history."""
 
-    __slots__ = ("digest", "hits", "ordinary", "raw", "revision", "ruling", "sight", "unscorable")
+    __slots__ = ("hits", "ordinary", "row", "revision", "ruling", "sight", "unscorable")
 
-    def __init__(self, sight: Sight, raw: bytes, digest: int) -> None:
+    def __init__(self, sight: Sight, row: bytes) -> None:
         self.sight = sight
-        self.raw = raw
-        """The transaction as JSON: an amended decision holds it, too."""
-        self.digest = digest
+        self.row = row
+        """The transaction (`rules.rows`): an amended decision holds it, too."""
         self.hits: tuple[Hit, ...] = ()
         self.unscorable: str | None = None
         """Why nothing can be said of its place; None where something can."""
@@ -50,9 +49,9 @@ class Payment:
         self.revision = 0
 
     @property
-    def key(self) -> tuple[int, int]:
+    def key(self) -> tuple[int, str]:
         """What sorts payments."""
-        return self.sight.event_ns, self.digest
+        return self.sight.event_ns, self.sight.source
 
 
 class Lane:
@@ -121,6 +120,7 @@ class SubjectState:
         self.base = b""
         """Habits before the first payment of the history; empty where there is none in it, and `tip` holds them."""
         self.episodes: tuple[EpisodeState, ...] = ()
-        self.told: dict[str, Told] = {}
+        self.told: dict[str, Told] | None = None
+        """None for most people: nothing was found."""
         self.alarmed = False
         """A phone contradicts itself or a card, so every further fix may change a finding: no shortcut is taken."""

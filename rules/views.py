@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from rules.book import RuleBook
 from rules.motion import Trace
-from rules.motion.clock import PathPoint, extend_path
+from rules.motion.clock import extend_path
 from rules.motion.stays import extend_stays, last_stay
 from rules.scene import PhoneView
 from rules.sight import DOUBTFUL, Sight
@@ -21,21 +22,29 @@ _DAY_NS = 86_400_000_000_000
 _FAR_NS = 2**62
 
 
+class Step(NamedTuple):
+    """The track that a fix is on, as it was once that fix was taken."""
+
+    track: int
+    fixes: int
+    first_ns: int
+
+
 class Reading:
     """The fold over one phone's remembered fixes: its trace, and which track each fix is on."""
 
-    __slots__ = ("base_track", "lane", "refuted", "trace", "tracks")
+    __slots__ = ("lane", "moved_ns", "refuted", "steps", "trace")
 
-    def __init__(self, lane: Lane, trace: Trace | None, tracks: dict[int, int], refuted: dict[int, int]) -> None:
+    def __init__(self, lane: Lane, trace: Trace | None, steps: dict[int, Step], refuted: dict[int, int], moved_ns: int) -> None:
         self.lane = lane
         self.trace = trace
         """None for a calm phone: one track, nothing to tell."""
-        self.tracks = tracks
-        """Track by time of fix; of a calm phone empty."""
+        self.steps = steps
+        """By time of fix; of a calm phone empty."""
         self.refuted = refuted
         """Times of fixes that were wrong, and when that became plain."""
-        self.base_track = 0 if lane.trace is None else lane.trace.tracks[-1].number
-        """Track that the forgotten fixes ended on."""
+        self.moved_ns = moved_ns
+        """Since when the phone has been seen at two places; of a calm phone as far as the forgotten fixes tell."""
 
     def trusts(self, sight: Sight, known_ns: int) -> bool:
         """Say whether a fix is evidence of where the phone was, as far as the fixes up to a time tell."""
@@ -44,24 +53,35 @@ class Reading:
 
 def read(lane: Lane, book: RuleBook) -> Reading:
     """Return the fold over a phone's fixes under the thresholds of a book."""
+    path = lane.path
+    moved_ns = -_FAR_NS if len(path) > 1 else _FAR_NS
     if lane.calm:
-        return Reading(lane, lane.trace, {}, {})
+        return Reading(lane, lane.trace, {}, {}, moved_ns)
     trace = lane.trace.copy() if lane.trace is not None else begin(lane, book)
     trace.limits = book.motion
-    tracks: dict[int, int] = {}
-    path = lane.path
+    steps: dict[int, Step] = {}
     for sight in lane.history.sights(lane.device):
         if sight.flags & DOUBTFUL:
             continue
-        tracks[sight.event_ns] = trace.step(sight, path)
-        if trace.is_settled:
+        trace.step(sight, path)
+        track = trace.tracks[-1]
+        steps[sight.event_ns] = Step(track.number, track.count, track.first_ns)
+        if trace.is_settled(sight.event_ns):
             path = extend_path(path, sight.event_ns, sight.lat_e7, sight.lon_e7)
-    refuted = dict(trace.wrong)
+            if moved_ns == _FAR_NS and len(path) > 1:
+                moved_ns = sight.event_ns
+    return Reading(lane, trace, steps, _refuted(trace, steps), moved_ns)
+
+
+def _refuted(trace: Trace, steps: dict[int, Step]) -> dict[int, int]:
+    """Return the times of the fixes that were wrong, each with the time at which that first became plain."""
+    refuted: dict[int, int] = {}
     glitches = trace.glitches()
     if glitches:
         # What the phone reports after it came back is not refuted by that, even where it goes there again.
-        refuted.update({event_ns: glitches[track] for event_ns, track in tracks.items() if event_ns < glitches.get(track, event_ns)})
-    return Reading(lane, trace, tracks, refuted)
+        refuted = {event_ns: glitches[step.track] for event_ns, step in steps.items() if event_ns < glitches.get(step.track, event_ns)}
+    refuted.update(trace.wrong)  # a stale fix is found out before its track is left
+    return refuted
 
 
 def begin(lane: Lane, book: RuleBook) -> Trace:
@@ -110,7 +130,7 @@ def _view(reading: Reading, sight: Sight, book: RuleBook, *, established: bool, 
         support=partial(_support, reading, before, after, known_ns),
         disputed=trace is not None and trace.in_dispute(event_ns, known_ns),
         established=established,
-        moves=alone or len(_path_until(reading, event_ns)) > 1,
+        moves=alone or _has_moved(reading, event_ns),
         around=partial(_around, reading, before, after, known_ns),
         window=partial(_window, reading, event_ns),
         visited=partial(_visited, reading, sight),
@@ -132,24 +152,24 @@ def _support(reading: Reading, before: Sight | None, after: Sight | None, known_
     around = before or after
     if around is None:
         return 0, 0.0
-    lane = reading.lane
-    track = reading.tracks.get(around.event_ns)
-    times = [
-        one.event_ns
-        for one in lane.history.sights(lane.device)
-        if one.event_ns <= known_ns and reading.trusts(one, known_ns) and reading.tracks.get(one.event_ns) == track
-    ]
-    count, first_ns = len(times), times[0]
-    if reading.trace is None or reading.base_track == track or not reading.tracks:
-        forgotten = lane.track_count if lane.trace is None else lane.trace.tracks[-1].count
-        if forgotten:
-            count += forgotten
-            first_ns = lane.track_ns if lane.trace is None else lane.trace.tracks[-1].first_ns
-    elif lane.trace is not None:
-        begun = next((one for one in lane.trace.tracks if one.number == track), None)
-        if begun is not None and begun.count:
-            count, first_ns = count + begun.count, begun.first_ns
-    return count, (times[-1] - first_ns) / 1e9
+    lane, history = reading.lane, reading.lane.history
+    index = history.find(known_ns + 1) - 1
+    if not reading.steps:
+        # A calm phone has one track.
+        forgotten, first_ns = lane.track_count, lane.track_ns
+        if lane.trace is not None:
+            forgotten, first_ns = lane.trace.tracks[-1].count, lane.trace.tracks[-1].first_ns
+        if not forgotten:
+            first_ns = history.time_at(0)
+        return forgotten + index + 1, (history.time_at(index) - first_ns) / 1e9
+    track = reading.steps[around.event_ns].track
+    while True:
+        # The newest fix of the track that is not refuted: the track as it was then had none that are.
+        at_ns = history.time_at(index)
+        step = reading.steps.get(at_ns)
+        if step is not None and step.track == track and reading.refuted.get(at_ns, _FAR_NS) > known_ns:
+            return step.fixes, (at_ns - step.first_ns) / 1e9
+        index -= 1
 
 
 def _around(reading: Reading, before: Sight | None, after: Sight | None, known_ns: int) -> tuple[Sight | None, Sight | None]:
@@ -179,11 +199,13 @@ def stays_of(lane: Lane, count: int) -> bytes:
     return extend_stays(lane.stays, fixes if lane.calm else (one for one in fixes if not one[5] & DOUBTFUL))
 
 
-def _path_until(reading: Reading, event_ns: int) -> tuple[PathPoint, ...]:
+def _has_moved(reading: Reading, event_ns: int) -> bool:
+    """Say whether the phone was seen at two places by a time; places in doubt do not count."""
+    if reading.steps or reading.moved_ns <= event_ns:
+        return reading.moved_ns <= event_ns
     path = reading.lane.path
-    for sight in reading.lane.history.sights(reading.lane.device):
-        if sight.event_ns > event_ns:
+    for at_ns, lat_e7, lon_e7, *_ in reading.lane.history.records() if reading.lane.calm else ():
+        if at_ns > event_ns:
             break
-        if reading.trusts(sight, event_ns):
-            path = extend_path(path, sight.event_ns, sight.lat_e7, sight.lon_e7)
-    return path
+        path = extend_path(path, at_ns, lat_e7, lon_e7)
+    return len(path) > 1

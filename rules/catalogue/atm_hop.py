@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from rules.catalogue.travel_rule import cap, doubts
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule, check
 from rules.scene import Scene
@@ -50,9 +50,9 @@ class AtmHop(Rule[AtmHopParameters]):
     false_positives: ClassVar[str] = "Machines out of order one after the other; two family members with cards of one account."
     parameter_type: ClassVar[type[Parameters]] = AtmHopParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """Only cash is looked at."""
-        return seen.kind != ATM
+        return Quiet(kinds=1 << ATM)
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Look at the machines of the last hour."""

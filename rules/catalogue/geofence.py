@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule, check
 from rules.scene import Scene
@@ -44,9 +44,9 @@ class Geofence(Rule[GeofenceParameters]):
     false_positives: ClassVar[str] = "A merchant at the edge of an area whose place is not exact."
     parameter_type: ClassVar[type[Parameters]] = GeofenceParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet | None:
         """Without areas nothing is forbidden."""
-        return not (self.parameters.forbidden or self.parameters.allowed)
+        return None if self.parameters.forbidden or self.parameters.allowed else Quiet()
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Measure the distance to the areas' centres."""

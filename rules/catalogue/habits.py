@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
 from rules.profile import name_hash
 from rules.rule import Parameters, Rule, check
@@ -52,9 +52,9 @@ class NewCountry(Rule[HabitParameters]):
     false_positives: ClassVar[str] = "Holidays and business trips with the phone switched off; net shops that are elsewhere than they seem."
     parameter_type: ClassVar[type[Parameters]] = HabitParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """A phone beside the card explains a new country."""
-        return True
+        return Quiet()
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Compare the merchant's country with those of the person's payments."""
@@ -92,9 +92,9 @@ class AtypicalPlace(Rule[AtypicalPlaceParameters]):
     false_positives: ClassVar[str] = "Day trips and holidays with the phone switched off."
     parameter_type: ClassVar[type[Parameters]] = AtypicalPlaceParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """A phone beside the card explains a new place."""
-        return True
+        return Quiet()
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Measure the distance to the known places."""
@@ -128,9 +128,9 @@ class NewDevice(Rule[HabitParameters]):
     false_positives: ClassVar[str] = "A new phone; a browser that forgets."
     parameter_type: ClassVar[type[Parameters]] = HabitParameters
 
-    def is_idle(self, seen: Glance) -> bool:
-        """The payment names no device."""
-        return not seen.transaction.device
+    def quiet(self) -> Quiet:
+        """Only payments that name a device are looked at."""
+        return Quiet(devices=True)
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Compare the device with those of earlier payments and with the person's phones."""
@@ -173,9 +173,9 @@ class UnusualAmount(Rule[UnusualAmountParameters]):
     false_positives: ClassVar[str] = "Furniture, a flight, a deposit; amounts of different currencies are compared as they are."
     parameter_type: ClassVar[type[Parameters]] = UnusualAmountParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """Small amounts are never out of habit."""
-        return seen.transaction.amount_minor < self.parameters.minimum_minor
+        return Quiet(amount_minor=self.parameters.minimum_minor)
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Compare the logarithm of the amount with its mean and deviation."""

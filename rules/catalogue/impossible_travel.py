@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from rules.catalogue.travel_rule import DOUBTS, cap, doubts, is_impossible, phone_facts, prove_trip
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
 from rules.motion.trace import Jump
 from rules.rule import Parameters, Rule
@@ -69,9 +69,9 @@ class ImpossibleTravel(Rule[ImpossibleTravelParameters]):
         """Least distance (metres), highest speed (km/h), clock slack (seconds)."""
         return self.parameters.minimum_distance_m, self.parameters.speed_limit_kmh, self.parameters.time_slack_s
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """A phone beside the card contradicts nothing."""
-        return True
+        return Quiet()
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Compare a payment with the phones around it, then with the payment before it."""

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from rules.catalogue.travel_rule import DOUBTS, cap, checks_of, doubts, is_impossible, phone_facts
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule
 from rules.scene import PhoneView, Scene
@@ -66,9 +66,9 @@ class PhoneFarFromCard(Rule[PhoneFarParameters]):
         own = self.parameters
         return Mobility(own.ground_kmh, own.air_kmh, own.boarding_s, own.seen_factor)
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """A phone beside the card is not far from it."""
-        return True
+        return Quiet()
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Compare a payment with the phones before and after it."""

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
 from rules.profile import Recent
 from rules.rule import Parameters, Rule, check
@@ -40,9 +40,9 @@ class SilentPhone(Rule[SilentPhoneParameters]):
     false_positives: ClassVar[str] = "An empty battery on a shopping day."
     parameter_type: ClassVar[type[Parameters]] = SilentPhoneParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """The phone reported a while ago."""
-        return seen.silent_ns < self.parameters.silent_s * 1e9
+        return Quiet(silent_ns=self.parameters.silent_s * 1e9)
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Count payments since the phone's last fix."""

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from rules.catalogue.travel_rule import cap, doubts, prove_trip
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule
 from rules.scene import Scene
@@ -57,9 +57,9 @@ class SimultaneousUse(Rule[SimultaneousUseParameters]):
     )
     parameter_type: ClassVar[type[Parameters]] = SimultaneousUseParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """A phone beside the card clears it."""
-        return True
+        return Quiet()
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Compare a payment with the others of the same minute."""

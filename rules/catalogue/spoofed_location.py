@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
 from rules.rule import Parameters, Rule, check
 from rules.scene import Scene
@@ -48,9 +48,9 @@ class SpoofedLocation(Rule[SpoofedLocationParameters]):
     false_positives: ClassVar[str] = "Developers' phones; a phone that repeats its last fix while it lies still indoors."
     parameter_type: ClassVar[type[Parameters]] = SpoofedLocationParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """A receiver whose accuracy changes is real, and the history of a calm phone holds no fix set by a program."""
-        return seen.is_unsteady
+        return Quiet(steady=True)
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Look at the fixes of the last minutes before a payment, of phones near it."""

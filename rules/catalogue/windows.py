@@ -6,18 +6,19 @@ counts and from which value on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Generic, TypeVar
 
 from msgspec import Meta
 
-from rules.glance import Glance
+from rules.glance import Quiet
 from rules.hits import Evidence, Proof
-from rules.profile import RECENT_BYTES, Profile, Recent, name_hash
+from rules.profile import Recent, recent_of
 from rules.rule import Parameters, Rule, check
 from rules.scene import Scene
 from rules.sight import ATM, ECOMMERCE, RECURRING, Sight
-from veilocity.contracts import Item, ObservationKind, Severity, Transaction
+from veilocity.contracts import Item, ObservationKind, Severity
 from veilocity.evidence import tell_duration
 
 __all__ = [
@@ -77,14 +78,6 @@ class CountriesParameters(WindowParameters, frozen=True):
 P = TypeVar("P", bound=WindowParameters | AmountParameters)
 
 
-def this_payment(scene: Scene) -> Recent:
-    """Return the judged payment in the form of those before it."""
-    transaction, sight = scene.transaction, scene.sight
-    country = (transaction.country or "").encode("ascii", "replace")[:2].ljust(2)
-    card = name_hash(transaction.card) if transaction.card else 0
-    return Recent(sight.event_ns, transaction.amount_minor, name_hash(transaction.merchant), card, country, sight.kind)
-
-
 def items_of(payments: Sequence[Recent]) -> tuple[Item, ...]:
     """Return payments as evidence, the newest `MAX_ITEMS`."""
     return tuple(
@@ -100,20 +93,17 @@ class _Window(Rule[P], Generic[P]):
     severity: ClassVar[Severity] = Severity.LOW
     parameter_type: ClassVar[type[Parameters]] = WindowParameters
 
-    def is_idle(self, seen: Glance) -> bool:
-        """Even all payments of the day are too few."""
-        return self.at_most(seen.profile, seen.transaction) < self.parameters.limit
+    def quiet(self) -> Quiet:
+        """Too few payments of any kind."""
+        return Quiet(payments=((math.ceil(self.parameters.limit), int(self.parameters.window_s * 1e9)),))
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Count the payments of the window, the judged one among them."""
-        if self.at_most(scene.profile, scene.transaction) < self.parameters.limit:
-            return None
         start_ns = scene.sight.event_ns - int(self.parameters.window_s * 1e9)
-        window = [one for one in scene.profile.since(start_ns) if self.counts(one)]
-        own = this_payment(scene)
-        if not self.counts(own):
+        own = recent_of(scene.sight, scene.transaction)
+        if not self.counts(own) or not self.may_reach(scene, start_ns):
             return None
-        window.append(own)
+        window = [*(one for one in scene.profile.since(start_ns) if self.counts(one)), own]
         items = items_of(window)
         # A longer window is proven by its newest payments alone.
         if self.value(items) < self.parameters.limit:
@@ -121,9 +111,9 @@ class _Window(Rule[P], Generic[P]):
         first = Sight(window[0].event_ns, 0, 0, -1, kind=window[0].kind, source="")
         return Evidence(first, scene.sight, {"value": self.value(items)}, items)
 
-    def at_most(self, profile: Profile, transaction: Transaction) -> float:
-        """Return a bound of the value that is quick to get."""
-        return len(profile.recent) / RECENT_BYTES + 1.0
+    def may_reach(self, scene: Scene, start_ns: int) -> bool:
+        """Say whether the limit may be reached, from what is quick to get: here, whether there are as many payments of any kind."""
+        return scene.profile.reaches(math.ceil(self.parameters.limit), start_ns)
 
     def counts(self, payment: Recent) -> bool:
         """Say whether a payment takes part."""
@@ -179,9 +169,13 @@ class AmountPerWindow(_Window[AmountParameters]):
     parameter_type: ClassVar[type[Parameters]] = AmountParameters
     unit: ClassVar[str] = "minor units spent"
 
-    def at_most(self, profile: Profile, transaction: Transaction) -> float:
-        """Return what was spent on the day of the payment before, and now."""
-        return profile.spent_minor + max(0, transaction.amount_minor)
+    def quiet(self) -> Quiet:
+        """Even all that was spent on the day is too little."""
+        return Quiet(spent_minor=self.parameters.limit)
+
+    def may_reach(self, scene: Scene, start_ns: int) -> bool:
+        """Say whether as much was spent on the whole day."""
+        return scene.profile.spent_minor + max(0, scene.transaction.amount_minor) >= self.parameters.limit
 
     def value(self, items: Sequence[Item]) -> float:
         """Return the sum of the amounts."""
@@ -203,6 +197,10 @@ class MerchantsPerWindow(_Window[MerchantsParameters]):
     parameter_type: ClassVar[type[Parameters]] = MerchantsParameters
     unit: ClassVar[str] = "merchants"
 
+    def quiet(self) -> Quiet:
+        """Too few merchants."""
+        return Quiet(merchants=((math.ceil(self.parameters.limit), int(self.parameters.window_s * 1e9)),))
+
     def value(self, items: Sequence[Item]) -> float:
         """Return the number of different merchants."""
         return float(len({one.merchant for one in items}))
@@ -223,11 +221,13 @@ class CountriesPerWindow(_Window[CountriesParameters]):
     unit: ClassVar[str] = "countries"
     severity: ClassVar[Severity] = Severity.LOW
 
-    def at_most(self, profile: Profile, transaction: Transaction) -> float:
-        """Return the number of countries of the day; 0 where this payment says none."""
-        if not transaction.country:
-            return 0.0
-        return float(len(profile.recent_countries()) + 1)
+    def quiet(self) -> Quiet:
+        """Even those of the whole day are too few."""
+        return Quiet(countries=self.parameters.limit)
+
+    def may_reach(self, scene: Scene, start_ns: int) -> bool:
+        """Say whether there are as many countries on the whole day."""
+        return len(scene.profile.recent_countries()) + 1 >= self.parameters.limit
 
     def counts(self, payment: Recent) -> bool:
         """Count payments at a place that say their country: on the net a country is where the merchant is."""
@@ -263,9 +263,9 @@ class CardTesting(_Window[CardTestingParameters]):
     severity: ClassVar[Severity] = Severity.MEDIUM
     parameter_type: ClassVar[type[Parameters]] = CardTestingParameters
 
-    def is_idle(self, seen: Glance) -> bool:
+    def quiet(self) -> Quiet:
         """Only payments on the net are looked at."""
-        return seen.kind != ECOMMERCE
+        return Quiet(kinds=1 << ECOMMERCE)
 
     def counts(self, payment: Recent) -> bool:
         """Count small payments on the net."""

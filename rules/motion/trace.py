@@ -1,7 +1,10 @@
 """The fold over a phone's fixes: tracks, jumps between them, and what each jump turned out to be.
 
 The fold takes trusted fixes in event-time order, so what it says is a function of the set of fixes. It is bounded: `MAX_TRACKS` tracks of
-four fixes, `MAX_JUMPS` jumps, the switches of one cause.
+four fixes, `MAX_JUMPS` jumps, the switches of one cause; what else it notes goes with the fixes that it is about (`Trace.forget`).
+
+What it says of a time is asked with a limit, and is then a function of the fixes up to that limit: a later one must not change it, because
+the payment of that time may be forgotten, and its answer final, when the later fix arrives.
 """
 
 from __future__ import annotations
@@ -19,9 +22,6 @@ __all__ = ["FAR_FUTURE_NS", "MAX_JUMPS", "MAX_TRACKS", "Jump", "Trace"]
 
 MAX_TRACKS = 4
 MAX_JUMPS = 32
-MAX_DISPUTES = 8
-MAX_GLITCHED = 16
-_WRONG_NS = 4 * 3_600_000_000_000
 FAR_FUTURE_NS = 2**62
 
 
@@ -68,7 +68,7 @@ class Jump:
 class Trace:
     """What the fixes so far say of one phone."""
 
-    __slots__ = ("disputes", "glitched", "jumps", "limits", "next_number", "switches", "tracks", "trouble_ns", "two_sources_ns", "wrong")
+    __slots__ = ("disputes", "doubles", "jumps", "limits", "next_number", "switches", "tracks", "trouble_ns", "two_sources_ns", "wrong")
 
     def __init__(self, limits: MotionLimits, first_ns: int, count: int) -> None:
         """Begin with one track.
@@ -84,10 +84,10 @@ class Trace:
         self.jumps: list[Jump] = []
         self.switches: list[int] = []
         """Times of the newest changes from one track to another, returns and jumps alike."""
-        self.disputes: list[tuple[int, int]] = []
-        """Spans of time with several switches in a row."""
-        self.glitched: list[tuple[int, int]] = []
-        """Tracks of settled jumps that never were, each with the time at which that became plain."""
+        self.disputes: list[tuple[int, int, int]] = []
+        """Spans of time around several switches in a row: begin, end, and the second switch, by which the beginning became known."""
+        self.doubles: list[tuple[int, int]] = []
+        """Spans of time after the switches that made the phone two, or kept it two."""
         self.two_sources_ns = -FAR_FUTURE_NS
         """Until when the phone is known to be two."""
         self.wrong: list[tuple[int, int]] = []
@@ -103,7 +103,7 @@ class Trace:
         twin.jumps = [jump.copy() for jump in self.jumps]
         twin.switches = list(self.switches)
         twin.disputes = list(self.disputes)
-        twin.glitched = list(self.glitched)
+        twin.doubles = list(self.doubles)
         twin.two_sources_ns = self.two_sources_ns
         twin.wrong = list(self.wrong)
         twin.trouble_ns = self.trouble_ns
@@ -117,14 +117,11 @@ class Trace:
             path: coarse path up to here.
         """
         current = self.tracks[-1]
-        if not current.count:
-            current.first_ns = sight.event_ns
         if not current.tail or is_reachable(current.last, sight, self.limits):
             return self._go_on(current, sight)
         self.trouble_ns = sight.event_ns
         if is_stale(current, sight, self.limits):
-            recent = [one for one in self.wrong if sight.event_ns - one[0] <= _WRONG_NS]
-            self.wrong = [*recent, (current.tail.pop().event_ns, sight.event_ns)]
+            self.wrong.append((current.tail.pop().event_ns, sight.event_ns))
             current.count -= 1
             return self._go_on(current, sight)
         index = track_returned_to(self.tracks, sight, self.limits)
@@ -154,22 +151,20 @@ class Trace:
         left, track = self.tracks[-1], self.tracks.pop(index)
         self.tracks.append(track)
         track.add(sight)
+        never_was = False
         for jump in self._open(sight.event_ns):
             if jump.track == left.number:
                 jump.resolved_ns = sight.event_ns
                 jump.cause = jump.cause or "glitch"
+                never_was = jump.cause == "glitch"
         self._switch(left, sight)
+        if never_was:
+            left.begin_anew()
         return track.number
 
     def _switch(self, left: Track, sight: Sight) -> None:
         """Note a change of track; with the last of too many the phone is known to be two, which is one finding for all of them."""
-        before_ns = self.switches[-1] if self.switches else -FAR_FUTURE_NS
-        width_ns = int(self.limits.dispute_s * 1e9)
-        if sight.event_ns - before_ns <= width_ns:
-            begin_ns = before_ns - width_ns
-            if self.disputes and self.disputes[-1][1] >= begin_ns:
-                begin_ns = self.disputes.pop()[0]
-            self.disputes = [*self.disputes, (begin_ns, sight.event_ns + width_ns)][-MAX_DISPUTES:]
+        self._dispute(self.switches[-1] if self.switches else -FAR_FUTURE_NS, sight.event_ns)
         self.switches = recent_switches([*self.switches, sight.event_ns], sight.event_ns, self.limits)
         if len(self.switches) < self.limits.switches:
             return
@@ -181,6 +176,22 @@ class Trace:
                 jump.cause, jump.resolved_ns = "two_sources", sight.event_ns
             self.jumps = [*self.jumps, found][-MAX_JUMPS:]
         self.two_sources_ns = sight.event_ns + int(self.limits.two_sources_s * 1e9)
+        begin_ns = self.doubles.pop()[0] if self.doubles and self.doubles[-1][1] >= sight.event_ns else sight.event_ns
+        self.doubles.append((begin_ns, sight.event_ns + int(self.limits.pending_s * 1e9)))
+
+    def _dispute(self, before_ns: int, now_ns: int) -> None:
+        """Note that a switch follows another one, if it does so soon.
+
+        A chain of such switches is one span. What a further one adds lies a width after the switch before it, and so after itself: it is
+        known by then. Only where the span begins is known no earlier than from the second switch.
+        """
+        width_ns = int(self.limits.dispute_s * 1e9)
+        if now_ns - before_ns > width_ns:
+            return
+        begin_ns, known_ns = before_ns - width_ns, now_ns
+        if self.disputes and self.disputes[-1][1] == before_ns + width_ns:
+            begin_ns, _, known_ns = self.disputes.pop()
+        self.disputes.append((begin_ns, now_ns + width_ns, known_ns))
 
     def _open(self, now_ns: int) -> list[Jump]:
         """Return the jumps that may still turn out to be anything."""
@@ -206,7 +217,7 @@ class Trace:
 
     def glitches(self) -> dict[int, int]:
         """Return the numbers of the tracks that never were, each with the time at which that became plain."""
-        return dict([*self.glitched, *_glitched(self.jumps)])
+        return {jump.track: jump.resolved_ns for jump in self.jumps if jump.cause == "glitch"}
 
     def in_dispute(self, event_ns: int, known_ns: int) -> bool:
         """Say whether the phone contradicts itself around a time, so that its word against a card is worth little.
@@ -215,10 +226,9 @@ class Trace:
             event_ns: the time.
             known_ns: fixes later than this play no part.
         """
-        since_ns = self.two_sources_ns - int(self.limits.two_sources_s * 1e9)
-        if since_ns <= event_ns <= since_ns + int(self.limits.pending_s * 1e9):
+        if any(begin_ns <= event_ns <= end_ns for begin_ns, end_ns in self.doubles):
             return True
-        if any(begin_ns <= event_ns <= end_ns for begin_ns, end_ns in self.disputes):
+        if any(begin_ns <= event_ns <= end_ns and told_ns <= known_ns for begin_ns, end_ns, told_ns in self.disputes):
             return True
         pending_ns = int(self.limits.pending_s * 1e9)
         return any(
@@ -228,30 +238,34 @@ class Trace:
             for jump in self.jumps
         )
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether it is plain of every jump what it was."""
-        return all(jump.resolved_ns < FAR_FUTURE_NS for jump in self.jumps)
+    def is_settled(self, now_ns: int) -> bool:
+        """Say whether a fix at a time finds no jump that may still turn out to be anything."""
+        return not self.jumps or not self._open(now_ns)
+
+    def unsure(self, horizon_ns: int) -> set[int]:
+        """Return the numbers of the tracks that may never have been, as far as the fixes before the horizon tell: they alone are final."""
+        return {jump.track for jump in self.jumps if self._final_ns(jump) >= horizon_ns}
+
+    def _final_ns(self, jump: Jump) -> int:
+        """Return up to when a fix may change what a jump was."""
+        return min(jump.resolved_ns, jump.destination.event_ns + int(self.limits.memory_s * 1e9))
 
     def settled(self, horizon_ns: int) -> list[Jump]:
         """Take out and return the jumps, the oldest first, that no fix from the horizon on can change any more."""
-        memory_ns = int(self.limits.memory_s * 1e9)
         count = 0
-        while count < len(self.jumps):
-            jump = self.jumps[count]
-            if min(jump.resolved_ns, jump.destination.event_ns + memory_ns) >= horizon_ns:
-                break
+        while count < len(self.jumps) and self._final_ns(self.jumps[count]) < horizon_ns:
             count += 1
         done, self.jumps = self.jumps[:count], self.jumps[count:]
-        self.glitched = [*self.glitched, *_glitched(done)][-MAX_GLITCHED:]
         return done
+
+    def forget(self, bound_ns: int) -> None:
+        """Let go of what no time from a bound on can be asked for, once all fixes before it are folded and forgotten."""
+        self.disputes = [one for one in self.disputes if one[1] >= bound_ns]
+        self.doubles = [one for one in self.doubles if one[1] >= bound_ns]
+        self.wrong = []
 
     def is_plain(self, now_ns: int) -> bool:
         """Say whether all there is to say is how long the one track is."""
         memory_ns = now_ns - int(self.limits.memory_s * 1e9)
         stale = self.two_sources_ns < now_ns and all(at_ns < memory_ns for at_ns in self.switches)
         return stale and not self.jumps and all(track.last.event_ns < memory_ns for track in self.tracks[:-1])
-
-
-def _glitched(jumps: list[Jump]) -> list[tuple[int, int]]:
-    return [(jump.track, jump.resolved_ns) for jump in jumps if jump.cause == "glitch"]

@@ -35,10 +35,16 @@ class Track:
 
     def add(self, sight: Sight) -> None:
         """Go on with one fix."""
+        if not self.count:
+            self.first_ns = sight.event_ns
         self.tail.append(sight)
         if len(self.tail) > TAIL:
             del self.tail[0]
         self.count += 1
+
+    def begin_anew(self) -> None:
+        """Count from the next fix on: those so far were wrong, but where they were may be gone on from."""
+        self.count = 0
 
     def is_weak(self, limits: MotionLimits) -> bool:
         """Say whether the track is too short to be believed against another one."""

@@ -47,7 +47,7 @@ def history() -> tuple[Event, ...]:
             )
         )
     events += [payment(450.0, id="cash-1", channel=Channel.ATM), payment(520.0, CROYDON, id="cash-2", channel=Channel.ATM)]
-    events += [payment(2_003.0, SUVA, id="same-1"), payment(2_003.0, LONDON, id="same-2")]
+    events += [payment(2_003.0, SUVA, id="same-2"), payment(2_003.0, LONDON, id="same-1")]
     return tuple(events)
 
 

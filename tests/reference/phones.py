@@ -22,16 +22,19 @@ class Track:
     """A chain of fixes."""
 
     fixes: list[Seen]
+    refuted: int = 0
+    """So many of the first fixes never were."""
 
     @property
-    def span_s(self) -> float:
-        """Seconds from the first to the last fix."""
-        return (self.fixes[-1].at_ns - self.fixes[0].at_ns) / 1e9
+    def length(self) -> tuple[int, float]:
+        """Its fixes, and the seconds from the first to the last of them."""
+        return len(self.fixes) - self.refuted, (self.fixes[-1].at_ns - self.fixes[self.refuted].at_ns) / 1e9
 
     @property
     def is_strong(self) -> bool:
         """Whether it is long enough to be believed against another."""
-        return len(self.fixes) >= 10 and self.span_s >= 600.0
+        count, span_s = self.length
+        return count >= 10 and span_s >= 600.0
 
 
 @dataclass
@@ -70,12 +73,12 @@ class Phone:
     """Those that may be gone on with, the current one last."""
     jumps: list[Jump] = field(default_factory=list)
     switches: list[int] = field(default_factory=list)
-    disputes: list[tuple[int, int]] = field(default_factory=list)
-    two_sources_until_ns: int = -(2**62)
+    doubled: list[int] = field(default_factory=list)
+    """Switches at which the phone was found to be two."""
+    moved_ns: int = 2**62
+    """When it was first seen at a second place."""
     refuted: dict[int, int] = field(default_factory=dict)
     """When it became plain, by time of fix."""
-    stale: list[int] = field(default_factory=list)
-    """Times of the stale fixes among them; older ones than 4 h are forgotten when another is found."""
     track_of: dict[int, Track] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,6 +88,8 @@ class Phone:
                 self._take(fix, path)
                 if not any(jump.is_open(fix.at_ns) for jump in self.jumps):
                     extend(path, fix)
+                if len(path) > 1:
+                    self.moved_ns = min(self.moved_ns, fix.at_ns)
 
     def _take(self, fix: Seen, path: list[Point]) -> None:
         if not self.tracks:
@@ -95,21 +100,13 @@ class Phone:
         if is_reachable(last, fix):
             self._go_on(current, fix)
         elif any(last.at_ns - one.at_ns >= 60 * NS and is_reachable(one, fix) for one in current.fixes[-4:-1]):
-            self._refute_stale(last, fix)
+            self.refuted[last.at_ns] = fix.at_ns
             current.fixes.pop()
             self._go_on(current, fix)
         elif (older := self._returned_to(current, fix)) is not None:
             self._return(current, older, fix)
         else:
             self._jump(current, fix, path)
-
-    def _refute_stale(self, last: Seen, fix: Seen) -> None:
-        gone = [at_ns for at_ns in self.stale if fix.at_ns - at_ns > 4 * HOUR_NS]
-        for at_ns in gone:
-            self.stale.remove(at_ns)
-            del self.refuted[at_ns]
-        self.stale.append(last.at_ns)
-        self.refuted[last.at_ns] = fix.at_ns
 
     def _go_on(self, current: Track, fix: Seen) -> None:
         last = current.fixes[-1]
@@ -120,7 +117,7 @@ class Phone:
         self.track_of[fix.at_ns] = current
         for jump in self.jumps:
             if jump.track is current and jump.is_open(fix.at_ns):
-                jump.right = len(current.fixes), current.span_s
+                jump.right = current.length
                 if current.is_strong:
                     jump.closed_ns = fix.at_ns
 
@@ -144,35 +141,38 @@ class Phone:
         self.tracks = [*(one for one in self.tracks if one is not track), track]
         track.fixes.append(fix)
         self.track_of[fix.at_ns] = track
+        refuted = 0
         for jump in self.jumps:
             if jump.track is left and jump.is_open(fix.at_ns):
                 jump.closed_ns = fix.at_ns
                 if not jump.cause:
-                    jump.cause = "glitch"
+                    jump.cause, refuted = "glitch", len(left.fixes)
                     self.refuted.update({one.at_ns: fix.at_ns for one in left.fixes})
         self._switch(left, track, fix)
+        left.refuted = refuted or left.refuted
 
     def _jump(self, left: Track, fix: Seen, path: list[Point]) -> None:
         track = self._begin(fix)
-        if fix.at_ns > self.two_sources_until_ns:
-            jump = Jump(left.fixes[-1], fix, track, (len(left.fixes), left.span_s))
+        if not self._is_two(fix.at_ns):
+            jump = Jump(left.fixes[-1], fix, track, left.length)
             if "late clock" in fix.flags | left.fixes[-1].flags or was_there_hours_ago(path, fix):
                 jump.cause = "clock_shift"
             self.jumps.append(jump)
         self._switch(left, track, fix)
 
+    def _is_two(self, at_ns: int) -> bool:
+        return bool(self.doubled) and at_ns <= self.doubled[-1] + 14 * DAY_NS
+
     def _switch(self, left: Track, track: Track, fix: Seen) -> None:
-        if self.switches and fix.at_ns - self.switches[-1] <= 900 * NS:
-            self.disputes.append((self.switches[-1] - 900 * NS, fix.at_ns + 900 * NS))
         self.switches.append(fix.at_ns)
         if sum(fix.at_ns - at_ns <= 6 * HOUR_NS for at_ns in self.switches) < 6:
             return
-        if fix.at_ns > self.two_sources_until_ns:
+        if not self._is_two(fix.at_ns):
             for jump in self.jumps:
                 if jump.is_open(fix.at_ns):
                     jump.cause, jump.closed_ns = "two_sources", fix.at_ns
-            self.jumps.append(Jump(left.fixes[-1], fix, track, (len(left.fixes), left.span_s), cause="two_sources", closed_ns=fix.at_ns))
-        self.two_sources_until_ns = fix.at_ns + 14 * DAY_NS
+            self.jumps.append(Jump(left.fixes[-1], fix, track, left.length, cause="two_sources", closed_ns=fix.at_ns))
+        self.doubled.append(fix.at_ns)
 
     def trusted(self, known_ns: int) -> list[Seen]:
         """Return the fixes that are evidence, as far as the fixes up to a time tell."""
@@ -180,9 +180,11 @@ class Phone:
 
     def in_dispute(self, at_ns: int, known_ns: int) -> bool:
         """Whether the phone contradicts itself around a time."""
-        found_ns = self.two_sources_until_ns - 14 * DAY_NS
-        if found_ns <= at_ns <= found_ns + HOUR_NS or any(begin <= at_ns <= end for begin, end in self.disputes):
+        if any(found_ns <= at_ns <= found_ns + HOUR_NS for found_ns in self.doubled):
             return True
+        for first_ns, second_ns in pairwise(at for at in self.switches if at <= known_ns):
+            if second_ns - first_ns <= 900 * NS and first_ns - 900 * NS <= at_ns <= second_ns + 900 * NS:
+                return True
         return any(self._doubts(jump, at_ns, known_ns) for jump in self.jumps)
 
     @staticmethod
@@ -201,11 +203,7 @@ class Phone:
 
     def has_moved(self, at_ns: int) -> bool:
         """Whether it was seen at two places by a time."""
-        path: list[Point] = []
-        for fix in self.trusted(at_ns):
-            if fix.at_ns <= at_ns:
-                extend(path, fix)
-        return len(path) > 1
+        return self.moved_ns <= at_ns
 
     def stays(self, at_ns: int) -> list[tuple[int, int, float, float]]:
         """Return where it stopped by a time: from, until, place."""

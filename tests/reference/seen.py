@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 from veilocity.contracts import Channel, Fix, FixFlag, Transaction
 
@@ -88,7 +87,7 @@ def take_in(arrivals: Iterable[Fix | Transaction], settings: Settings) -> Given:
         given.began_ns[device] = min(fix.fix_ns for fix in own)
         given.phones[device] = _thin(own, settings)
     entered = [one for one in known.values() if one.id not in given.refused]
-    entered.sort(key=lambda one: (one.authorised_ms, blake2b(one.id.encode(), digest_size=8).digest()))
+    entered.sort(key=lambda one: (one.authorised_ms, one.id))
     given.payments = [(one, _payment(one)) for one in entered]
     return given
 

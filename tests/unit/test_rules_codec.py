@@ -93,13 +93,11 @@ def test_bytes_behind_a_state_are_damage() -> None:
 
 
 GOLDEN = (
-    "0-Vnndi=Mv9XtTjzyJUM00000)4%`#000000K$=-rEq9(Ze_$U007Eor~G;t&}XwA(0}az$N&HU|Nj6009X-VwfuS*&}XwA(0}az$N&HU|Nj60&lr0Ar)SCl"
-    "006@P0Moz#000000002Z0zi<&0Kk!$n9mq`{I|3nJOIufvuDuK|LlLz%_k7e|Nj61qI5CD-g_cxWFk5ubTJ|<B6D?OYGq?|B03^rZf;>BEFxibbZBpKX>(;{"
-    "Uu|<DIx#mkG%zqQFgGwTFfc44a%E#>X?A5~Uu|<DIx#mkG%zqQFgGwaFfc44VQp`9ZggL5X>M<FB04cLH83n9V|8+JWo~16B03^PRZ=1>B5h@IV`yP+bRs$;"
-    "LvM0!WpW^MXm4;LEFxoJbY*96a(N;;B4=`MV`XxAA}k_fXkl({Wo#lkB4c54WG!%VWpib2bRsMwY+-aFIyEsaH83|cEFx@gZX!A@FfK7NH#mLI%jqD)a`(?E"
-    "kd~!mY-M3`%K!iX000000FaQtzyZU+ki-bf=^(>$_s=QBC!GKQkdTm&%K!iX000000LuUX00000007GX000000002Q006+iodM4ndi=Mv9XtS$mChcsXVB9B"
-    "?0?Y9Kkxtm00000&lr0Ax3nER0M8hD{I|3nJOGf8kjp>t00000007HC9EJ*4%+ztq0000000000#2WxS9kjRndKlsa00000000-ee#`&>001B$0nG&Bn9mq`"
-    "{I|3nJOIufvuDuK|LlLz%_k7e|Nj61qI5C9kbn"
+    "0-Vnndi=Mv9XtTjzyJUM00000)4%`#000000K$=-rEq9(Ze_$U007Eor~G;t&}XwA(0}az$N&HU|Nj6009X-VwfuS*&}XwA(0}az$N&HU|Nj60&lr0Ar)SCl006@P"
+    "0Moz#000000002Z0zi<&0Kk!#n9mq`{I|3nJOIufvuDuK|LlLz%_k7e|Nj61qI5CDUfci@qI5B&VQy|=&j0`cnzoqvaL)h$0h+d${4C7`;-f`XQmaF6a&BdEAaiJM"
+    "aHnT-Z)0V0d8}h$a%3%Va%FR6ZgjxFz`)BuNx<@Zvi`-(zrb6-8aCqVz`y~JmZf8CWnps50000000000kdVN@0mHzM#0bmjAj5L^&nd(wod5ukkdTne0000000000"
+    "%K!iX000000LuUX00000006`Q0KmYV0nZqE{I|3nJOGiE&K|R8(9-|xf6&W6@Bjb+0002b7<&A-v>iME&lr0Ax3nER0FaQ7%Rle{000000Lwreh6-2A)N#uI00000"
+    "0002Q8vr~Vw72|v7~%u~0000002jM{%m4rY03aX%%>?3@&lr0Ax3nER0L~t>XVB9B?0?YBClJm5{{R7^bTPn?zy"
 )
 
 

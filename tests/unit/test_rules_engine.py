@@ -262,7 +262,7 @@ def test_an_alert_whose_evidence_is_forgotten_stands() -> None:
     assert before
     play([fix(hour * HOUR + minute * MINUTE) for hour in range(3, 30) for minute in range(0, 60, 10)], after=tally)
     assert (tally.standing, tally.decisions) == (before, decisions)
-    assert tally.state.told == {}
+    assert tally.state.told is None
     assert tally.state.episodes == ()
     assert tally.state.payments == []
     assert len(tally.state.lanes[0].history) <= 24

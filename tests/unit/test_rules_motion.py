@@ -36,7 +36,7 @@ def trace_of(*parts: list[Sight]) -> Trace:
     path: tuple[PathPoint, ...] = ()
     for one in (one for part in parts for one in part):
         trace.step(one, path)
-        if trace.is_settled:
+        if trace.is_settled(one.event_ns):
             path = extend_path(path, one.event_ns, one.lat_e7, one.lon_e7)
     return trace
 
@@ -253,7 +253,51 @@ def test_a_phone_is_in_dispute_while_a_jump_is_open_and_around_switches() -> Non
     glitch = trace_of(stay(0, LONDON, 11), [sight(610, LAGOS)], stay(5_000, LONDON, 2))
     assert not glitch.in_dispute(700 * NS, 2_500 * NS) or glitch.jumps[0].resolved_ns > 2_500 * NS
     quick = trace_of(stay(0, LONDON, 11), [sight(610, LAGOS)], stay(660, LONDON, 2))
-    assert quick.disputes == [((610 - 900) * NS, (660 + 900) * NS)]
+    assert quick.disputes == [((610 - 900) * NS, (660 + 900) * NS, 660 * NS)]
+
+
+def test_two_sources_that_are_renewed_stay_in_dispute_at_the_time_before() -> None:
+    """Switches 20 minutes apart, so that each stands alone; those after an hour and a half are later than a payment's look-ahead."""
+    rounds = [stay(number * 1_200.0, (LONDON, LAGOS)[number % 2], 2) for number in range(11)]
+    found, renewed = trace_of(*rounds[:7]), trace_of(*rounds)
+    assert found.doubles == [(7_200 * NS, 10_800 * NS)]
+    assert renewed.doubles == [(7_200 * NS, (12_000 + 3_600) * NS)]
+    for at_s in (7_199, 7_200, 7_500, 8_400):
+        known_ns = (at_s + 900) * NS
+        assert found.in_dispute(at_s * NS, known_ns) == renewed.in_dispute(at_s * NS, known_ns)
+    assert renewed.in_dispute(7_200 * NS, 8_100 * NS)
+
+
+def test_quick_switches_are_a_dispute_from_the_second_on() -> None:
+    quick = trace_of(stay(0, LONDON, 31), [sight(2_000, LAGOS)], stay(2_800, LONDON, 2))
+    assert quick.disputes == [((2_000 - 900) * NS, (2_800 + 900) * NS, 2_800 * NS)]
+    assert not quick.in_dispute(1_200 * NS, 2_100 * NS)
+    assert quick.in_dispute(1_200 * NS, 2_800 * NS)
+    chain = trace_of(stay(0, LONDON, 31), [sight(2_000, LAGOS)], stay(2_800, LONDON, 2), [sight(3_600, LAGOS)])
+    assert chain.disputes == [((2_000 - 900) * NS, (3_600 + 900) * NS, 2_800 * NS)]
+
+
+def test_a_trace_forgets_what_is_about_forgotten_times() -> None:
+    trace = trace_of(stay(0, LONDON, 11), [sight(610, LAGOS)], stay(660, LONDON, 2), [sight(1_600, (52.31, -0.1278)), sight(1_615)])
+    assert trace.wrong == [(1_600 * NS, 1_615 * NS)]
+    trace.forget(1_560 * NS)
+    assert (len(trace.disputes), trace.wrong) == (1, [])
+    trace.forget(1_561 * NS)
+    assert trace.disputes == []
+
+
+def test_a_refuted_track_that_is_gone_on_with_counts_anew() -> None:
+    trace = trace_of(stay(0, LONDON, 11), stay(660, LAGOS, 3), stay(900, LONDON, 2), stay(1_100, LAGOS, 2))
+    assert only_jump(trace).right_fixes == 3
+    assert [(track.number, track.count, track.span_s) for track in trace.tracks] == [(0, 13, 960.0), (1, 2, 60.0)]
+
+
+def test_a_jump_that_nothing_explained_for_a_day_keeps_nothing_in_doubt() -> None:
+    trace = trace_of(stay(0, LONDON, 11), stay(660, LAGOS, 3))
+    assert trace.unsure(86_400 * NS) == {1}
+    assert not trace.is_settled((86_400 + 660) * NS)
+    assert trace.is_settled((86_400 + 661) * NS)
+    assert trace.unsure((86_400 + 661) * NS) == set()
 
 
 CAUSES = [

@@ -87,15 +87,16 @@ def test_appending_is_putting_at_the_end() -> None:
     put, appended = history_of(sight(0), sight(20)), history_of(sight(0))
     appended.append(20 * 10**9, 515_074_000, -1_278_000, 200, NO_SPEED)
     assert put.data == appended.data
-    assert (put.newest_ns, put.newest_lat_e7, put.newest_lon_e7) == (appended.newest_ns, appended.newest_lat_e7, appended.newest_lon_e7)
+    assert put.newest_ns == appended.newest_ns == 20 * 10**9
 
 
-def test_the_newest_trusted_place_is_known_after_any_change() -> None:
-    history = history_of(sight(0, lat_e7=1), sight(20, lat_e7=2, flags=MOCK))
-    assert (history.newest_ns, history.newest_lat_e7) == (20 * 10**9, 1)
-    history.put(sight(21, lat_e7=3), SLOT_NS)
-    assert (history.newest_ns, history.newest_lat_e7) == (21 * 10**9, 3)
-    assert History(bytes(history.data)).newest_lat_e7 == 3
+def test_the_newest_fix_is_known_after_any_change() -> None:
+    history = history_of(sight(0, lat_e7=1), sight(20, lat_e7=2))
+    assert (history.newest_ns, history.apart_e7(1, 2, -1_278_000)) == (20 * 10**9, 0)
+    history.put(sight(21, lat_e7=3, accuracy_dm=10), SLOT_NS)
+    assert (history.newest_ns, history.apart_e7(1, 2, -1_278_000)) == (21 * 10**9, 1)
+    assert history.apart_e7(0, 5, -1_278_000 + 7) == 11
+    assert (history.accuracy_dm_at(1), History(bytes(history.data)).newest_ns) == (10, 21 * 10**9)
 
 
 @pytest.mark.parametrize(("at_s", "index"), [(-1, 0), (0, 0), (0.5, 1), (20, 1), (20.5, 2), (40, 2), (40.5, 3), (1e6, 3)])
