@@ -9,16 +9,24 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
+import subprocess
+import sys
+import tempfile
 import time
 import tracemalloc
+from pathlib import Path
 
 import msgspec
 from haversine import haversine
 
+import rules.engine
+from benchmarks.compiled import ROOT, build
 from benchmarks.events import Plan, events
 from benchmarks.figures import Figure, write
 from rules import Engine, SubjectState, default_rule_book
 from veilocity.contracts import Fix, Transaction, encode
+from veilocity.errors import FatalError
 from veilocity.topics import FIXES
 
 _START_MS = 1_764_000_000_000
@@ -39,6 +47,8 @@ def _ours(records: Records, engine: Engine) -> tuple[float, list[int]]:
     states: dict[str, SubjectState] = {}
     gc.collect()
     gc.freeze()
+    # As the service sets it: most of what is made stays.
+    gc.set_threshold(50_000, 20, 100_000)
     began = time.process_time()
     for is_fix, value in records:
         event = read_fix(value) if is_fix else read_payment(value)
@@ -51,6 +61,7 @@ def _ours(records: Records, engine: Engine) -> tuple[float, list[int]]:
         for alert in outcome.alerts:
             encode(alert)
     spent = time.process_time() - began
+    states.clear()
     return spent, _evaluations(records, engine)
 
 
@@ -107,24 +118,66 @@ def _bytes_per_subject(engine: Engine) -> float:
     return (people - max(before, after)) / count
 
 
-def main() -> None:
-    """Measure and write the figures."""
+class Measured(msgspec.Struct, frozen=True):
+    """What one process measured."""
+
+    is_compiled: bool
+    events_per_s: float
+    naive_per_s: float
+    p50_us: float
+    p99_us: float
+
+
+def _measure() -> Measured:
     engine = Engine(default_rule_book())
-    size = _bytes_per_subject(engine)
     records = _records(Plan(), _EVENTS)
     spent, evaluations = _ours(records, engine)
-    naive = _naive(records)
-    rate = len(records) / spent
+    is_compiled = not str(rules.engine.__file__).endswith(".py")
+    rates = len(records) / spent, len(records) / _naive(records)
+    return Measured(is_compiled, *rates, *(evaluations[int(len(evaluations) * share)] / 1e3 for share in (0.5, 0.99)))
+
+
+def _measured(folder: Path) -> Measured:
+    """Return what a process of its own measures with the source in a folder; the better of two, because noise only slows down."""
+    runs = []
+    for _ in range(2):
+        command = [sys.executable, "-m", "benchmarks.engine", "--measure"]
+        done = subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}, stdout=subprocess.PIPE, check=True)
+        runs.append(msgspec.json.decode(done.stdout, type=Measured))
+    return max(runs, key=lambda one: one.events_per_s)
+
+
+def main() -> None:
+    """Measure and write the figures."""
+    if sys.argv[1:] == ["--measure"]:
+        print(msgspec.json.encode(_measure()).decode())
+        return
+    size = _bytes_per_subject(Engine(default_rule_book()))
+    plain = _measured(ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        build(Path(folder))
+        compiled = _measured(Path(folder))
+    if plain.is_compiled or not compiled.is_compiled:
+        raise FatalError("the wrong build was measured: delete compiled modules (rules/*.so) from this checkout")
+    naive = "naive rule"
+    rates = [
+        Figure(name, round(one.events_per_s, 1), "events/s", target, naive, round(one.events_per_s / one.naive_per_s, 3))
+        for name, one, target in (
+            ("engine.events_per_s_per_core", plain, ">= 300,000"),
+            ("engine.compiled_events_per_s_per_core", compiled, ">= 600,000"),
+        )
+    ]
     write(
         "engine",
         [
-            Figure("engine.events_per_s_per_core", round(rate, 1), "events/s", ">= 300,000", "naive rule", round(naive / spent, 3)),
-            Figure("engine.evaluate_p99_us", round(evaluations[int(len(evaluations) * 0.99)] / 1e3, 1), "us", "< 100"),
-            Figure("engine.evaluate_p50_us", round(evaluations[len(evaluations) // 2] / 1e3, 1), "us", "known before it is improved"),
+            *rates,
+            Figure("engine.evaluate_p99_us", round(plain.p99_us, 1), "us", "< 100"),
+            Figure("engine.evaluate_p50_us", round(plain.p50_us, 1), "us", "stated"),
+            Figure("engine.compiled_evaluate_p99_us", round(compiled.p99_us, 1), "us", "< 100"),
             Figure("engine.bytes_per_subject", round(size, 1), "bytes", "<= 2,500 with 16 observations"),
             Figure("engine.gib_per_million_subjects", round(size * 1e6 / 2**30, 2), "GiB", "stated"),
         ],
-        ("msgspec", "haversine"),
+        ("msgspec", "haversine", "mypy"),
     )
 
 

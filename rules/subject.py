@@ -34,7 +34,7 @@ _FIRST_CHECK = 24 * RECORD_BYTES
 class Payment:
     """One payment of the history."""
 
-    __slots__ = ("hits", "ordinary", "row", "revision", "ruling", "sight", "unscorable")
+    __slots__ = ("hits", "ordinary", "revision", "row", "ruling", "sight", "unscorable")
 
     def __init__(self, sight: Sight, row: bytes) -> None:
         self.sight = sight

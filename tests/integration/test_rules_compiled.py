@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("rules", "veilocity", "ingest", "benchmarks", "stubs", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+from benchmarks.compiled import ROOT, build
 
 
 def _day(folder: Path) -> list[str]:
@@ -31,20 +30,7 @@ def _day(folder: Path) -> list[str]:
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: the engine runs uncompiled here")
 @pytest.mark.timeout(600)
 def test_compiled_and_plain_say_the_same(tmp_path: Path) -> None:
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-        else:
-            shutil.copy(source, tmp_path / name)
-    subprocess.run(
-        [sys.executable, "setup.py", "build_ext", "--inplace"],
-        cwd=tmp_path,
-        env={**os.environ, "VEILOCITY_COMPILE": "1"},
-        capture_output=True,
-        check=True,
-        timeout=500,
-    )
+    build(tmp_path)
     compiled, plain = _day(tmp_path), _day(ROOT)
     assert (compiled[0], plain[0]) == ("False", "True")
     assert int(plain[1]) > 10
