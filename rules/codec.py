@@ -86,7 +86,7 @@ class _State(msgspec.Struct, array_like=True):
     newest_ns: int
     floor_ns: int
     settled_ns: int
-    alarmed: bool
+    alarmed_ns: int
     lanes: list[_Lane]
     payments: list[_Payment]
     past: tuple[Sight, ...]
@@ -119,7 +119,7 @@ def dump(state: SubjectState) -> bytes:
             state.newest_ns,
             state.floor_ns,
             state.settled_ns,
-            state.alarmed,
+            state.alarmed_ns,
             [_lane(lane) for lane in state.lanes],
             [_Payment(one.sight, one.row, one.hits, one.ruling, one.revision, one.ordinary, one.unscorable) for one in state.payments],
             state.past,
@@ -204,7 +204,7 @@ def _trace(trace: Trace) -> _Trace:
 def _state(written: _State) -> SubjectState:
     state = SubjectState()
     state.settled_ns = written.settled_ns
-    state.newest_ns, state.floor_ns, state.alarmed = written.newest_ns, written.floor_ns, written.alarmed
+    state.newest_ns, state.floor_ns, state.alarmed_ns = written.newest_ns, written.floor_ns, written.alarmed_ns
     state.lanes = [_read_lane(lane) for lane in written.lanes]
     state.payments = [_read_payment(payment) for payment in written.payments]
     state.past = written.past

@@ -19,6 +19,7 @@ from rules.book import RuleBook
 from rules.forgetting import advance, horizon_ns, is_due, is_full, make_room
 from rules.glance import BESIDE_E7
 from rules.judgement import Judgement, judge_again, judge_one, publish, written_habits
+from rules.motion.trace import FAR_FUTURE_NS
 from rules.packed import RECORD_BYTES
 from rules.profile import Profile
 from rules.rows import pack
@@ -111,7 +112,7 @@ class Engine:
         """
         lanes, lat, lon, event_ns = state.lanes, fix.lat, fix.lon, fix.fix_ns
         is_plain = -_TEMPERATE < lat < _TEMPERATE and -180.0 <= lon <= 180.0 and not -NULL_ISLAND_DEGREES < lat < NULL_ISLAND_DEGREES
-        if state.alarmed or not lanes or fix.flags or not is_plain:
+        if event_ns <= state.alarmed_ns or not lanes or fix.flags or not is_plain:
             return None
         lane, delay_ns = lanes[0], fix.received_ms * 1_000_000 - event_ns
         history = lane.history
@@ -164,9 +165,9 @@ class Engine:
         state.newest_ns = max(state.newest_ns, event_ns)
         if lane.calm and not self._is_calm(lane, sight, index):
             lane.calm = False
-            state.alarmed = True
+            state.alarmed_ns = FAR_FUTURE_NS
         judgement: Judgement | None = None
-        quiet = self._shortcuts and not state.alarmed and len(state.lanes) == 1
+        quiet = self._shortcuts and event_ns > state.alarmed_ns and len(state.lanes) == 1
         if not quiet or not (not self._is_awaited(state, sight) if in_order else self._changes_nothing(state, lane, sight, index)):
             judgement = judge_again(state, fix.subject, fix.received_ms, book, event_ns - book.look_ahead_ns - book.slot_ns)
         horizon = horizon_ns(state, book)
@@ -259,7 +260,7 @@ class Engine:
         payment = Payment(self._sight(transaction), pack(transaction))
         in_order = not state.payments or state.payments[-1].key < payment.key
         state.newest_ns = max(state.newest_ns, event_ns)
-        if in_order and self._shortcuts and not state.alarmed:
+        if in_order and self._shortcuts and event_ns > state.alarmed_ns:
             judgement = self._append(state, payment, transaction)
         else:
             self._insert(state, payment)

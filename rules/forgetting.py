@@ -41,7 +41,10 @@ def is_due(state: SubjectState, horizon: int, book: RuleBook) -> bool:
     final_ns = horizon - book.look_ahead_ns
     if state.payments and (state.payments[0].sight.event_ns < final_ns or len(state.payments) > MAX_PAYMENTS):
         return True
-    return any(is_full(lane, final_ns - LOOK_BACK_NS) for lane in state.lanes if len(lane.history.data) >= lane.check_at)
+    for lane in state.lanes:
+        if len(lane.history.data) >= lane.check_at and is_full(lane, final_ns - LOOK_BACK_NS):
+            return True
+    return False
 
 
 def is_full(lane: Lane, fixes_ns: int) -> bool:

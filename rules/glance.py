@@ -121,8 +121,9 @@ def _is_quiet(quiet: Quiet, sight: Sight, transaction: Transaction, profile: Pro
     if transaction.country and len(profile.recent_countries()) + 1 >= quiet.countries:
         return False
     event_ns = sight.event_ns
-    if any(profile.reaches(most, event_ns - window_ns) for most, window_ns in quiet.payments):
-        return False
+    for most, window_ns in quiet.payments:
+        if profile.reaches(most, event_ns - window_ns):
+            return False
     for most, window_ns in quiet.merchants:
         if profile.reaches(most, event_ns - window_ns):
             known = {one.merchant for one in profile.since(event_ns - window_ns)}

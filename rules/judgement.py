@@ -21,7 +21,7 @@ from rules.rows import unpack
 from rules.ruling import CLEAR, absorb, decide, rule_on, unscorable_reason
 from rules.scene import Scene
 from rules.sight import FIX, Sight
-from rules.subject import Payment, SubjectState
+from rules.subject import NEVER_NS, Payment, SubjectState
 from rules.views import Reading, is_established, nearest, read, views
 from veilocity.contracts import Alert, Decision, SubjectId, Transaction
 
@@ -29,7 +29,6 @@ __all__ = ["Judgement", "device_hits", "judge_again", "judge_one", "judge_paymen
 
 _NO_HABITS = msgspec.msgpack.encode(Profile())
 _profile_decoder = msgspec.msgpack.Decoder(Profile)
-_NEVER_NS = -(2**62)
 
 
 class Judgement(NamedTuple):
@@ -98,7 +97,8 @@ def publish(state: SubjectState, readings: list[Reading], subject: SubjectId, re
             payment.ruling = ruling
             payment.revision += 1
             decisions.append(decide(unpack(payment.row), ruling, payment.revision, book.rules))
-    state.alarmed = not all(lane.calm for lane in state.lanes) or _has_new_lane(state) or _stands_on_a_phone(state)
+    is_open = _has_new_lane(state) or not all(lane.calm for lane in state.lanes)
+    state.alarmed_ns = FAR_FUTURE_NS if is_open else _changeable_ns(state, book)
     return Judgement(tuple(decisions), alerts)
 
 
@@ -151,9 +151,12 @@ def judge_one(
     payment.unscorable = unscorable_reason(transaction, payment.sight, scene.phones, profile, book)
 
 
-def _stands_on_a_phone(state: SubjectState) -> bool:
-    """Say whether a finding of the history has a fix in its evidence, so that every further fix may change it."""
-    return any(FIX in (hit.evidence.first.kind, hit.evidence.second.kind) for payment in state.payments for hit in payment.hits)
+def _changeable_ns(state: SubjectState, book: RuleBook) -> int:
+    """Return until when a fix may change a finding that has one in its evidence: the look-ahead of the last, and its slot."""
+    for payment in reversed(state.payments):
+        if any(FIX in (hit.evidence.first.kind, hit.evidence.second.kind) for hit in payment.hits):
+            return payment.sight.event_ns + book.look_ahead_ns + book.slot_ns
+    return NEVER_NS
 
 
 def _has_new_lane(state: SubjectState) -> bool:

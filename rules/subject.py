@@ -100,7 +100,7 @@ class Lane:
 class SubjectState:
     """Everything remembered of one subject."""
 
-    __slots__ = ("alarmed", "base", "episodes", "floor_ns", "ids", "lanes", "newest_ns", "past", "payments", "settled_ns", "tip", "told")
+    __slots__ = ("alarmed_ns", "base", "episodes", "floor_ns", "ids", "lanes", "newest_ns", "past", "payments", "settled_ns", "tip", "told")
 
     def __init__(self, newest_ns: int = NEVER_NS) -> None:
         self.newest_ns = newest_ns
@@ -122,5 +122,5 @@ class SubjectState:
         self.episodes: tuple[EpisodeState, ...] = ()
         self.told: dict[str, Told] | None = None
         """None for most people: nothing was found."""
-        self.alarmed = False
-        """A phone contradicts itself or a card, so every further fix may change a finding: no shortcut is taken."""
+        self.alarmed_ns = NEVER_NS
+        """Until when an event may change a finding, because a phone contradicts a card (or, without end, itself): no shortcut is taken."""

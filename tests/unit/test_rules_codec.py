@@ -93,11 +93,11 @@ def test_bytes_behind_a_state_are_damage() -> None:
 
 
 GOLDEN = (
-    "0-Vnndi=Mv9XtTjzyJUM00000)4%`#000000K$=-rEq9(Ze_$U007Eor~G;t&}XwA(0}az$N&HU|Nj6009X-VwfuS*&}XwA(0}az$N&HU|Nj60&lr0Ar)SCl006@P"
-    "0Moz#000000002Z0zi<&0Kk!#n9mq`{I|3nJOIufvuDuK|LlLz%_k7e|Nj61qI5CDUfci@qI5B&VQy|=&j0`cnzoqvaL)h$0h+d${4C7`;-f`XQmaF6a&BdEAaiJM"
-    "aHnT-Z)0V0d8}h$a%3%Va%FR6ZgjxFz`)BuNx<@Zvi`-(zrb6-8aCqVz`y~JmZf8CWnps50000000000kdVN@0mHzM#0bmjAj5L^&nd(wod5ukkdTne0000000000"
-    "%K!iX000000LuUX00000006`Q0KmYV0nZqE{I|3nJOGiE&K|R8(9-|xf6&W6@Bjb+0002b7<&A-v>iME&lr0Ax3nER0FaQ7%Rle{000000Lwreh6-2A)N#uI00000"
-    "0002Q8vr~Vw72|v7~%u~0000002jM{%m4rY03aX%%>?3@&lr0Ax3nER0L~t>XVB9B?0?YBClJm5{{R7^bTPn?zy"
+    "0-Vnndi=Mv9XtTjzyJUM00000)4%`#000000Moz#00000005DlrEq9(Ze_$U007Eor~G;t&}XwA(0}az$N&HU|Nj6009X-VwfuS*&}XwA(0}az$N&HU|Nj60&lr0A"
+    "r)SCl006@P0Moz#000000002Z0zi<&0Kk!#n9mq`{I|3nJOIufvuDuK|LlLz%_k7e|Nj61qI5CDUfci@qI5B&VQy|=&j0`cnzoqvaL)h$0h+d${4C7`;-f`XQmaF6"
+    "a&BdEAaiJMaHnT-Z)0V0d8}h$a%3%Va%FR6ZgjxFz`)BuNx<@Zvi`-(zrb6-8aCqVz`y~JmZf8CWnps50000000000kdVN@0mHzM#0bmjAj5L^&nd(wod5ukkdTne"
+    "0000000000%K!iX000000LuUX00000006`Q0KmYV0nZqE{I|3nJOGiE&K|R8(9-|xf6&W6@Bjb+0002b7<&A-v>iME&lr0Ax3nER0FaQ7%Rle{000000Lwreh6-2A"
+    ")N#uI000000002Q8vr~Vw72|v7~%u~0000002jM{%m4rY03aX%%>?3@&lr0Ax3nER0L~t>XVB9B?0?YBClJm5{{R7^bTPn?zy"
 )
 
 
