@@ -180,12 +180,13 @@ def test_from_kafka_to_kafka_with_records_that_are_no_events(
     spark: SparkSession, kafka_server: str, tmp_path: Path, day: list[Event], plain: Judgement
 ) -> None:
     with own_topics(kafka_server, tmp_path) as settings:
-        query = start_query(spark, settings, BOOK, tmp_path / "checkpoint")
         for piece in cut(day, 2, seed=3):
+            # Written while no query runs: half a day in a second, read from both topics up to any two offsets, would be hours apart.
             write(settings, piece, shift_ms=int(time.time() * 1000) - day[-1].received_ms)
             write_bad(settings)
+            query = start_query(spark, settings, BOOK, tmp_path / "checkpoint")
             query.processAllAvailable()
-        query.stop()
+            query.stop()
         rows = [(topic.name, key, value) for topic in (DECISIONS, ALERTS, REJECTS) for key, value in records(settings, topic)]
     decisions, alerts = final(rows)
     assert {name: comparable(one) for name, one in decisions.items()} == {name: comparable(one) for name, one in plain.decisions.items()}
