@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format bench bench-e2e bench-quality soak clean
+.PHONY: help demo install test check format bench bench-e2e bench-quality bench-sketches soak clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -10,7 +10,7 @@ export PYTHON
 BIN := .venv/bin
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## install what a run needs, start everything, print one address; Ctrl-C stops it
 	@./devstack/bootstrap.sh run
@@ -45,6 +45,9 @@ bench-e2e: install ## measure the whole system: rate, delays, starts
 
 bench-quality: install ## judge labelled weeks of confusers and fraud, and keep the tables
 	$(BIN)/python -m benchmarks.quality $(ARGS)
+
+bench-sketches: install ## measure the streaming algorithms against their peers
+	$(BIN)/python -m benchmarks.sketches
 
 soak: install ## run the whole system for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)

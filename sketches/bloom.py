@@ -1,175 +1,173 @@
 """A Bloom filter: which keys were seen before, in a fixed number of bits, with no false "never seen".
 
-Theory: the filter of pybloom_live is cut into s = ceil(log2(1/p)) slices of m = ceil(c ln(1/p) / (s (ln 2)^2)) bits, and a key sets one
-bit in each slice. Guarantees, for capacity c and error rate p:
+Theory: k slices of s bits; a key sets one bit in each, at places taken from its 64-bit hash (`sketches.bits`). A key all of whose bits are
+set was seen, or is unlucky.
 
-    a recorded key is always answered "seen"
-    a key never recorded is answered "seen" with probability at most p while no more than c keys are recorded
-    the number of keys estimated from the fill x is n = ln(1 - x) / ln(1 - 1/m)
+Guarantee, for capacity c and error rate p:
 
-What is ours around the library (tests show each): keys are bytes, so that 1 and "1" are two keys; a slice has at least 2^15 bits, because
-below that the library hashes with 16 bits, whose bias costs a fifth more errors; a union keeps its count; saved bytes come back without
-their padding, so that they can still be united; and a filter over its capacity goes on recording, says so, and tells its error rate.
+    a recorded key is always answered "seen", after any merge and any number of saves
+    a key never recorded is answered "seen" with probability (1 - (1 - 1/s)^n)^k after n distinct keys: at most p for n up to c,
+    but for 64-bit collisions (n / 2^64); the hash's seed must not be known to whoever chooses the keys
+    the present error rate is the product of the slices' fills, exactly: over its capacity the filter says what it is worth
+    the number of distinct keys is estimated from the fill as n = ln(z / (k s)) / ln(1 - 1/s) with z unset bits, with a standard error of
+    sqrt(s (exp(n/s) - n/s - 1) / k): 0.05 % for a million keys at p = 0.001
 
-References: Bloom, CACM 13 (1970); Almeida et al., "Scalable Bloom filters", IPL 101 (2007); Swamidass and Baldi, J. Chem. Inf. Model. 47
-(2007) for the count from the fill.
+What is remembered is a set of bits, so that recording a key twice, merging a filter twice, and any order give the same bytes.
+Memory: c log2(1/p) / ln 2 bits, 14.4 bits for each key at p = 0.001.
+
+References: Bloom, CACM 13 (1970); Kirsch and Mitzenmacher, "Less hashing, same performance", Random Structures and Algorithms 33 (2008);
+Almeida et al., "Scalable Bloom filters", IPL 101 (2007); Swamidass and Baldi, J. Chem. Inf. Model. 47 (2007) for the count from the fill.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import msgspec
-from bitarray import bitarray
-from pybloom_live import BloomFilter as SlicedFilter
+import numpy as np
+from numpy.typing import NDArray
 
-from sketches.frame import pack, unpack
-from veilocity.errors import SketchMismatchError, StateError
+from sketches.bits import BitSlices, Slicing, check_filter
+from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.hashing import HASH_NAME, Column, Item, hash_column, hash_item
 
-__all__ = ["BloomFilter"]
+__all__ = ["BloomFilter", "BloomParameters"]
 
-_KIND = b"BLOM"
-_VERSION = 1
-_LARGEST_ERROR_RATE = 0.5
-_SMALLEST_SLICE_BITS = 2**15
+_BEYOND_DOUBT = 0.999_999
 
 
-class _Saved(msgspec.Struct, array_like=True):
+class BloomParameters(Parameters, frozen=True, kw_only=True):
+    """What two Bloom filters must share."""
+
     capacity: int
     error_rate: float
-    count: int
-    bits: bytes
+    seed: int
 
 
-class BloomFilter:
+class BloomFilter(Sketch):
     """Which keys were seen before.
 
     >>> places = BloomFilter(capacity=1000, error_rate=0.001)
     >>> places.add(b"jo at home"), places.add(b"jo at home"), b"jo at work" in places
     (False, True, False)
+    >>> places.update_batch(["jo at work", "jo abroad"])
+    >>> places.contains_batch(["jo abroad", "jo on the moon"]).tolist(), round(places.estimate())
+    ([True, False], 3)
     >>> BloomFilter.from_bytes(places.to_bytes()).to_bytes() == places.to_bytes()
     True
     """
 
-    __slots__ = ("_capacity", "_count", "_error_rate", "_filter")
+    __slots__ = ("_bits",)
 
-    def __init__(self, capacity: int, error_rate: float) -> None:
+    kind: ClassVar[bytes] = b"BLOM"
+    layout: ClassVar[int] = 2
+    repeats: ClassVar[Repeats] = Repeats.HARMLESS
+    hash_name: ClassVar[str] = HASH_NAME
+    parameter_type: ClassVar[type[Parameters]] = BloomParameters
+
+    def __init__(self, capacity: int, error_rate: float, seed: int = 0) -> None:
         """Start empty.
 
         Args:
-            capacity: keys it holds at its error rate, at least 1.
-            error_rate: chance that a new key is taken for a known one, above 0 and at most 0.5.
+            capacity: distinct keys it holds at its error rate, 1 to 2^30.
+            error_rate: chance that a new key is taken for a known one, 1e-12 to 0.5.
+            seed: of the hash; filters merge only if they share it.
+
+        Raises:
+            SketchMismatchError: a value outside of these.
         """
-        if capacity < 1 or not 0.0 < error_rate <= _LARGEST_ERROR_RATE:
-            raise SketchMismatchError("a Bloom filter needs a capacity of at least 1 and an error rate in (0, 0.5]")
-        self._capacity = capacity
-        self._error_rate = error_rate
-        self._filter = SlicedFilter(max(capacity, _smallest_capacity(error_rate)), error_rate)
-        self._count = 0
+        check_filter(capacity, error_rate, seed)
+        super().__init__(BloomParameters(capacity=capacity, error_rate=error_rate, seed=seed))
+        self._bits = BitSlices(Slicing.promising(capacity, error_rate))
 
     @property
     def capacity(self) -> int:
-        """Keys it holds at its error rate."""
-        return self._capacity
+        """Distinct keys it holds at its error rate."""
+        return int(self.parameters.capacity)
 
     @property
     def error_rate(self) -> float:
         """Chance that a new key is taken for a known one, up to `capacity` keys."""
-        return self._error_rate
+        return float(self.parameters.error_rate)
 
     @property
     def overfilled(self) -> bool:
-        """Whether more keys than `capacity` are recorded, so that the error rate is no longer promised."""
-        return self._count > self._capacity
+        """Whether, beyond a doubt of 1e-6, more keys than `capacity` are recorded, so that the error rate is no longer promised."""
+        return self.bounds(_BEYOND_DOUBT).low > self.capacity
 
     def __len__(self) -> int:
-        """Return the number of distinct keys recorded: exact but for false positives; estimated after a union."""
-        return self._count
+        """Return the estimated number of distinct keys, as a whole number; twice the number of bits when every bit is set."""
+        slicing = self._bits.slicing
+        return round(self.estimate()) if self._bits.unset else 2 * slicing.slices * slicing.width
 
-    def __contains__(self, key: bytes) -> bool:
-        return _text(key) in self._filter
+    def __contains__(self, key: Item) -> bool:
+        return self._bits.holds_one(hash_item(key, self.parameters.seed))
 
-    def add(self, key: bytes) -> bool:
+    def contains_batch(self, column: Column) -> NDArray[np.bool_]:
+        """Say of each key of a column whether it was seen.
+
+        Raises:
+            SketchMismatchError: a key without a stable hash.
+        """
+        return self._bits.holds(hash_column(column, self.parameters.seed))
+
+    def add(self, key: Item) -> bool:
         """Record a key; return whether it was (or seemed to be) known.
 
         Raises:
-            TypeError: the key is not bytes. Encode it yourself, with its type, so that 1 and "1" stay apart.
+            SketchMismatchError: a key without a stable hash. 1, 1.0, "1" and b"1" are four keys.
         """
-        # The library stops taking keys once its own counter passes its capacity; forgetting a key would be a false "never seen".
-        self._filter.count = 0
-        known = self._filter.add(_text(key))
-        if not known:
-            self._count += 1
-        return known
+        return self._bits.record_one(hash_item(key, self.parameters.seed))
 
-    def update_batch(self, keys: Iterable[bytes]) -> None:
-        """Record many keys."""
-        for key in keys:
-            self.add(key)
+    def update(self, item: Item) -> None:
+        """Record a key."""
+        self.add(item)
+
+    def update_batch(self, column: Column) -> None:
+        """Record a column of keys; nothing is recorded when one of them is refused.
+
+        Raises:
+            SketchMismatchError: a key without a stable hash.
+        """
+        self._bits.record(hash_column(column, self.parameters.seed))
 
     def fill(self) -> float:
-        """Return the share of bits that are set, 0 to 1; one half at capacity."""
-        return self._filter.bitarray.count() / self._filter.num_bits
+        """Return the share of bits that are set, 0 to 1; about one half at capacity."""
+        return self._bits.ones / (self._bits.slicing.slices * self._bits.slicing.width)
 
     def present_error_rate(self) -> float:
-        """Return the chance that a new key is taken for a known one at the present fill: fill to the power of the number of slices."""
-        return self.fill() ** self._filter.num_slices
+        """Return the chance that a new key is taken for a known one, given the bits: the product of the slices' fills."""
+        return self._bits.present_error_rate()
+
+    def estimate(self) -> float:
+        """Return the number of distinct keys recorded, estimated from the fill; infinite when every bit is set."""
+        return self._bits.keys()
 
     def estimated_count(self) -> float:
-        """Return the number of distinct keys estimated from the fill; infinite when every bit is set."""
-        fill = self.fill()
-        return math.inf if fill >= 1.0 else math.log1p(-fill) / math.log1p(-1.0 / self._filter.bits_per_slice)
+        """Return what `estimate` returns."""
+        return self.estimate()
 
-    def merge(self, other: BloomFilter) -> None:
-        """Take in another filter: every key of both is answered "seen"; the count is estimated from the fill.
+    def bounds(self, confidence: float = 0.95) -> Bounds:
+        """Return the interval that holds the number of distinct keys; whole numbers, rounded outwards.
 
         Raises:
-            SketchMismatchError: another capacity or error rate.
+            SketchMismatchError: a confidence outside 0 to 1.
         """
-        if (self._capacity, self._error_rate) != (other._capacity, other._error_rate):
-            raise SketchMismatchError("two Bloom filters merge only with the same capacity and error rate")
-        self._filter.bitarray |= other._filter.bitarray
-        estimate = self.estimated_count()
-        largest = self._count + other._count
-        self._count = largest if math.isinf(estimate) else min(largest, max(self._count, other._count, round(estimate)))
+        return self._bits.keys_within(confidence)
 
-    def to_bytes(self) -> bytes:
-        """Return the filter as bytes: equal filters, equal bytes."""
-        saved = _Saved(self._capacity, self._error_rate, self._count, self._filter.bitarray.tobytes())
-        return pack(_KIND, _VERSION, msgspec.msgpack.encode(saved))
+    def _join(self, other: BloomFilter) -> None:
+        self._bits.unite(other._bits)
+
+    def _content(self) -> object:
+        return self._bits.to_bytes()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> BloomFilter:
-        """Read a filter that `to_bytes` wrote.
-
-        Raises:
-            StateError: damaged, newer, or not a Bloom filter.
-        """
-        try:
-            saved = msgspec.msgpack.decode(unpack(data, _KIND, _VERSION), type=_Saved)
-        except msgspec.MsgspecError as cause:
-            raise StateError("a saved Bloom filter does not decode: restore it from its last snapshot") from cause
-        restored = cls(saved.capacity, saved.error_rate)
-        bits = bitarray(endian="little")
-        bits.frombytes(saved.bits)
-        num_bits = restored._filter.num_bits
-        if not num_bits <= len(bits) < num_bits + 8:
-            raise StateError("a saved Bloom filter has another size than its parameters say: restore it from its last snapshot")
-        # Bytes hold whole eights; the padding must go, or the next union finds two lengths.
-        del bits[num_bits:]
-        restored._filter.bitarray = bits
-        restored._count = saved.count
+    def _restore(cls, parameters: Any, content: msgspec.Raw) -> BloomFilter:
+        restored = cls(parameters.capacity, parameters.error_rate, parameters.seed)
+        restored._bits = BitSlices(restored._bits.slicing, msgspec.msgpack.decode(content, type=bytes))
         return restored
 
-
-def _smallest_capacity(error_rate: float) -> int:
-    slices = math.ceil(math.log2(1.0 / error_rate))
-    return math.ceil(_SMALLEST_SLICE_BITS * slices * math.log(2.0) ** 2 / -math.log(error_rate))
-
-
-def _text(key: bytes) -> str:
-    if not isinstance(key, bytes):
-        raise TypeError("a Bloom filter's key must be bytes: encode it together with its type")
-    # The library hashes text only; Latin-1 maps every byte to one character and back.
-    return key.decode("latin-1")
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the bits."""
+        return self._bits.nbytes
