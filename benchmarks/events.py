@@ -42,8 +42,11 @@ class Plan:
 
     seed: int = 4
     subjects: int = 20_000
-    interval_s: float = 25.0
-    """Mean time between two events of one subject."""
+    interval_s: float = 120.0
+    """Mean time between two events of one subject: with one payment in ten events, three payments an hour.
+
+    At 25 s it would be fourteen, which no honest person makes, and what is measured would be the rules that flag that.
+    """
     payments: float = 0.10
     late: float = 0.05
     repeated: float = 0.01

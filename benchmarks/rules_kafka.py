@@ -254,7 +254,7 @@ def _peer(settings: Settings, folder: Path) -> float:
 
 def _recovery(settings: Settings) -> float:
     """Return seconds from starting a killed service, with so many subjects behind it, to the first commit of a new event."""
-    plan = Plan(subjects=SUBJECTS_RECOVERED, interval_s=25.0)
+    plan = Plan(subjects=SUBJECTS_RECOVERED)
     _fill(settings, plan, 10 * SUBJECTS_RECOVERED)
     offsets = Offsets(settings, _group(settings))
     with _service(settings) as service:

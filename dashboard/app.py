@@ -6,11 +6,13 @@
 | `/events` | server-sent events; `Last-Event-ID` (header, or `last` in the query) resumes |
 | `/healthz` | `ok` while the page can be served and news are asked for, whether or not the store answers |
 | `/metrics` | Prometheus |
+| `/rubric` | the report of `veilocity rubric --serve`, where there is one |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from dash import Dash
@@ -18,11 +20,12 @@ from flask import Flask, Response, request
 
 from dashboard import layout
 from dashboard.compression import compress_static
+from dashboard.course import add_course
 from dashboard.events import Hub
 from veilocity import metrics
 from veilocity.errors import ServiceUnavailableError
 
-__all__ = ["create_server"]
+__all__ = ["add_headers", "create_server"]
 
 
 class _Page(Dash):
@@ -34,12 +37,13 @@ class _Page(Dash):
         return document
 
 
-def create_server(hub: Hub, healthy: Callable[[], bool] = lambda: True) -> Flask:
+def create_server(hub: Hub, healthy: Callable[[], bool] = lambda: True, course: Path | None = None) -> Flask:
     """Return the application.
 
     Args:
         hub: where the streams come from.
         healthy: whether somebody still asks the store for news.
+        course: file of the report that `/rubric` shows; without it there is no such page.
     """
     server = Flask("dashboard", static_folder=None)
     app = _Page(
@@ -56,8 +60,10 @@ def create_server(hub: Hub, healthy: Callable[[], bool] = lambda: True) -> Flask
     )
     app.layout = layout.page()
     _add_routes(server, hub, healthy)
+    if course is not None:
+        add_course(server, course)
     compress_static(server)
-    _add_headers(server, _policy(app.csp_hashes()))
+    add_headers(server, _policy(app.csp_hashes()))
     return server
 
 
@@ -104,10 +110,12 @@ def _policy(script_hashes: Sequence[str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
-def _add_headers(server: Flask, policy: str) -> None:
+def add_headers(server: Flask, policy: str = "default-src 'none'") -> None:
+    """Let every answer carry the headers that protect it; a route may bring a policy of its own."""
+
     @server.after_request
     def protect(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = policy
+        response.headers.setdefault("Content-Security-Policy", policy)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

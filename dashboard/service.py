@@ -20,6 +20,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from dashboard.app import create_server
+from dashboard.course import course_file
 from dashboard.events import Hub
 from dashboard.poller import Poller
 from storage.queries import Reader
@@ -27,7 +28,7 @@ from veilocity.errors import PortTakenError, SettingsError
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
 
-__all__ = ["run"]
+__all__ = ["listen", "run"]
 
 _THREADS = 32
 _STREAMS = 24
@@ -46,13 +47,18 @@ def run(settings: Settings) -> None:
         PortTakenError: another program listens on the dashboard's port.
         SettingsError: this machine has no such address.
     """
-    listener = _listen(settings.dashboard_host, settings.dashboard_port)
+    listener = listen(settings.dashboard_host, settings.dashboard_port)
     _log.info("The dashboard listens", address=settings.dashboard_host, port=settings.dashboard_port)
     _Service(settings, listener).run()
 
 
-def _listen(host: str, port: int, patience_s: float = _BIND_PATIENCE_S) -> socket.socket:
-    """Return a listening socket: gunicorn alone would tell a taken port in its own words."""
+def listen(host: str, port: int, patience_s: float = _BIND_PATIENCE_S) -> socket.socket:
+    """Return a listening socket: gunicorn alone would tell a taken port in its own words.
+
+    Raises:
+        PortTakenError: another program listens on the port for longer than `patience_s`.
+        SettingsError: this machine has no such address.
+    """
     deadline = time.monotonic() + patience_s
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
@@ -101,7 +107,7 @@ class _Service(BaseApplication):
         """Make the application: called in the worker, after the fork."""
         hub = Hub(self._settings.dashboard_stale_s, max_streams=_STREAMS)
         poller = Poller(lambda: Reader(self._settings), hub, self._settings.dashboard_poll_ms / 1000.0)
-        server = create_server(hub, lambda: poller.alive)
+        server = create_server(hub, lambda: poller.alive, course_file(self._settings))
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
         return server

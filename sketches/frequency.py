@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketches.contract import Bounds, Parameters, Repeats, Sketch
-from sketches.hashing import HASH_NAME, Column, Hashes, Item, hash_column, hash_item, mix64
+from sketches.hashing import HASH_NAME, Column, Hashes, Item, hash_column, hash_item, mix64, mix_column
 from veilocity.errors import SketchMismatchError
 
 __all__ = ["CountMin", "CountMinParameters", "whole_weight"]
@@ -225,7 +225,7 @@ class CountMin(Sketch):
         cells = np.empty((self.parameters.depth, len(hashes)), dtype=np.int64)
         for row in range(self.parameters.depth):
             if row % 2 == 0:
-                word = _mix_column(hashes ^ np.uint64(self._pairs[row // 2])) if row else hashes
+                word = mix_column(hashes ^ np.uint64(self._pairs[row // 2])) if row else hashes
             half = word >> _HALF if row % 2 else word & _LOW
             cells[row] = (half * np.uint64(width) >> _HALF).astype(np.int64) + row * width
         return cells
@@ -266,10 +266,3 @@ def whole_weight(weight: int) -> int:
     if number < 1:
         raise SketchMismatchError("a weight is a whole number of at least 1: the bounds hold for counts that only grow")
     return number
-
-
-def _mix_column(values: Hashes) -> Hashes:
-    """Return `mix64` of each."""
-    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    return values ^ values >> np.uint64(31)
