@@ -10,7 +10,7 @@ from typing import Any
 import datasketches
 import numpy as np
 
-from benchmarks.figures import Figure, write
+from benchmarks.figures import Figure
 from sketches.decayed_counts import DecayedCounts
 from sketches.dgim import Dgim, DgimSum
 from sketches.frequency import CountMin
@@ -97,8 +97,8 @@ def _merging(numbers: np.ndarray[Any, Any]) -> list[Figure]:
     return [Figure("dgim_merges", round(_rate(merges, 20), 1), "merges/s", "information")]
 
 
-def main() -> None:
-    """Measure and write the figures."""
+def figures() -> list[Figure]:
+    """Measure what has no bar: stated, so that a change for the worse is seen."""
     numbers = np.random.default_rng(1).zipf(1.2, _ITEMS).clip(max=10**6)
     names = [f"card-{number}" for number in numbers.tolist()]
     moments = [
@@ -107,9 +107,4 @@ def main() -> None:
         _figure("ams_f2_all_different", _rate(lambda: AmsF2(5, 2000, 1).update_batch(np.arange(_ITEMS)))),
         _figure("fk_estimator_numbers", _rate(lambda: FkEstimator(3, 1000, 1).update_batch(numbers))),
     ]
-    figures = [*_counting(numbers, names), *_sliding(numbers, names), *moments, *_merging(numbers)]
-    write("sketches_frequency", figures, ("numpy", "datasketches"))
-
-
-if __name__ == "__main__":
-    main()
+    return [*_counting(numbers, names), *_sliding(numbers, names), *moments, *_merging(numbers)]
