@@ -106,15 +106,14 @@ class Offsets:
 
     def rate(self, timeout_s: float = 300.0) -> float:
         """Return records a second from the first look with progress everywhere to the last before a partition is done."""
-        ends, begun, deadline = self.ends(), self.now(), time.monotonic() + timeout_s
+        ends, deadline = self.ends(), time.monotonic() + timeout_s
         first: tuple[float, int] | None = None
         last = (0.0, 0)
         while time.monotonic() < deadline:
             now = self.now()
             if any(offset >= end for offset, end in zip(now, ends, strict=True)) and first is not None:
                 return (last[1] - first[1]) / (last[0] - first[0])
-            # Whoever joined last recovers first: until then the other one works alone.
-            if first is None and all(at > before for at, before in zip(now, begun, strict=True)):
+            if all(now) and first is None:
                 first = (time.monotonic(), sum(now))
             last = (time.monotonic(), sum(now))
             time.sleep(0.05)
