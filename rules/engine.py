@@ -20,7 +20,6 @@ from rules.forgetting import advance, horizon_ns, is_due, is_full, make_room
 from rules.glance import BESIDE_E7
 from rules.judgement import Judgement, judge_again, judge_one, publish, written_habits
 from rules.motion.trace import FAR_FUTURE_NS
-from rules.packed import RECORD_BYTES
 from rules.profile import Profile
 from rules.rows import pack
 from rules.ruling import FUTURE_TIME, TOO_LATE, absorb, decide, not_scorable, rule_on
@@ -123,7 +122,7 @@ class Engine:
             return None
         lat_e7, lon_e7 = round(lat * 1e7), round(lon * 1e7)
         is_rounded = lat_e7 % ROUNDED_E7 == 0 and lon_e7 % ROUNDED_E7 == 0
-        if is_rounded or history.apart_e7(len(history.data) // RECORD_BYTES - 1, lat_e7, lon_e7) > self._near_fix_e7:
+        if is_rounded or history.apart_e7(-1, lat_e7, lon_e7) > self._near_fix_e7:
             return None
         is_full_now = len(history.data) >= lane.check_at and is_full(lane, event_ns - self._remembered_ns)
         waits = state.newest_ns > newest_ns and not self._leaves_payments(state.payments, newest_ns, event_ns, lat_e7, lon_e7)
@@ -168,7 +167,7 @@ class Engine:
             state.alarmed_ns = FAR_FUTURE_NS
         judgement: Judgement | None = None
         quiet = self._shortcuts and event_ns > state.alarmed_ns and len(state.lanes) == 1
-        if not quiet or not (not self._is_awaited(state, sight) if in_order else self._changes_nothing(state, lane, sight, index)):
+        if not quiet or (self._is_awaited(state, sight) if in_order else not self._changes_nothing(state, lane, sight, index)):
             judgement = judge_again(state, fix.subject, fix.received_ms, book, event_ns - book.look_ahead_ns - book.slot_ns)
         horizon = horizon_ns(state, book)
         if is_due(state, horizon, book):

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from rules.packed import RECORD_BYTES
 from rules.profile import Profile
 from rules.sight import Sight
 from rules.subject import SubjectState
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BESIDE_E7", "Quiet", "is_ordinary", "tightest"]
 
-_place = Struct("<qiiI").unpack_from
 BESIDE_E7 = 85_000
 """Sum of the differences in latitude and longitude up to which two places are less than a kilometre apart."""
 _BESIDE_NS = 900_000_000_000
@@ -93,20 +90,17 @@ def is_ordinary(state: SubjectState, sight: Sight, transaction: Transaction, pro
     quiet, lanes = book.quiet, state.lanes
     if quiet is None or len(lanes) != 1 or sight.accuracy_dm < 0:
         return False
-    lane = lanes[0]
-    data, event_ns = lane.history.data, sight.event_ns
-    at = (lane.history.find(event_ns + 1) - 1) * RECORD_BYTES
-    if not lane.calm or at < 0:
+    lane, event_ns = lanes[0], sight.event_ns
+    history = lane.history
+    before = history.find(event_ns + 1) - 1
+    if not lane.calm or before < 0:
         return False
-    before_ns, lat_e7, lon_e7, accuracy_dm = _place(data, at)
-    silent_ns = event_ns - before_ns
-    if silent_ns > _BESIDE_NS or silent_ns >= quiet.silent_ns or abs(lat_e7 - sight.lat_e7) + abs(lon_e7 - sight.lon_e7) > BESIDE_E7:
+    silent_ns, lat_e7, lon_e7 = event_ns - history.time_at(before), sight.lat_e7, sight.lon_e7
+    if silent_ns > _BESIDE_NS or silent_ns >= quiet.silent_ns or history.apart_e7(before, lat_e7, lon_e7) > BESIDE_E7:
         return False
-    if at + RECORD_BYTES < len(data):
-        _, lat_e7, lon_e7, _ = _place(data, at + RECORD_BYTES)
-        if abs(lat_e7 - sight.lat_e7) + abs(lon_e7 - sight.lon_e7) > book.near_payment_e7:
-            return False
-    if quiet.steady and at > 0 and accuracy_dm == _place(data, at - RECORD_BYTES)[3]:
+    if before + 1 < len(history) and history.apart_e7(before + 1, lat_e7, lon_e7) > book.near_payment_e7:
+        return False
+    if quiet.steady and before > 0 and history.accuracy_dm_at(before) == history.accuracy_dm_at(before - 1):
         return False
     return _is_quiet(quiet, sight, transaction, profile)
 

@@ -91,7 +91,7 @@ class History:
         return low
 
     def apart_e7(self, index: int, lat_e7: int, lon_e7: int) -> int:
-        """Return the sum of the differences in latitude and longitude between a record and a place."""
+        """Return the sum of the differences in latitude and longitude between a record (-1: the newest) and a place."""
         own_lat_e7, own_lon_e7, _ = _place(self.data, index * RECORD_BYTES)
         return abs(own_lat_e7 - lat_e7) + abs(own_lon_e7 - lon_e7)  # type: ignore[no-any-return]  # struct does not know its types
 

@@ -93,13 +93,18 @@ class _Window(Rule[P], Generic[P]):
     severity: ClassVar[Severity] = Severity.LOW
     parameter_type: ClassVar[type[Parameters]] = WindowParameters
 
+    @property
+    def _bound(self) -> tuple[int, int]:
+        """Fewer than so many in the window's nanoseconds are never a finding."""
+        return math.ceil(self.parameters.limit), int(self.parameters.window_s * 1e9)
+
     def quiet(self) -> Quiet:
         """Too few payments of any kind."""
-        return Quiet(payments=((math.ceil(self.parameters.limit), int(self.parameters.window_s * 1e9)),))
+        return Quiet(payments=(self._bound,))
 
     def judge(self, scene: Scene) -> Evidence | None:
         """Count the payments of the window, the judged one among them."""
-        start_ns = scene.sight.event_ns - int(self.parameters.window_s * 1e9)
+        start_ns = scene.sight.event_ns - self._bound[1]
         own = recent_of(scene.sight, scene.transaction)
         if not self.counts(own) or not self.may_reach(scene, start_ns):
             return None
@@ -113,7 +118,7 @@ class _Window(Rule[P], Generic[P]):
 
     def may_reach(self, scene: Scene, start_ns: int) -> bool:
         """Say whether the limit may be reached, from what is quick to get: here, whether there are as many payments of any kind."""
-        return scene.profile.reaches(math.ceil(self.parameters.limit), start_ns)
+        return scene.profile.reaches(self._bound[0], start_ns)
 
     def counts(self, payment: Recent) -> bool:
         """Say whether a payment takes part."""
@@ -199,7 +204,7 @@ class MerchantsPerWindow(_Window[MerchantsParameters]):
 
     def quiet(self) -> Quiet:
         """Too few merchants."""
-        return Quiet(merchants=((math.ceil(self.parameters.limit), int(self.parameters.window_s * 1e9)),))
+        return Quiet(merchants=(self._bound,))
 
     def value(self, items: Sequence[Item]) -> float:
         """Return the number of different merchants."""
