@@ -191,10 +191,14 @@ def _expected(story: Story) -> list[Label]:
 
 
 def _alert_of(label: Label, alerts: dict[str, Alert]) -> Alert | None:
-    """Return the alert that tells this fraud: its payment, or a fix of the intruder's device, stands at one end."""
+    """Return the alert that tells this fraud: its payment, or a fix of the intruder's device, is part of it.
+
+    A second fraud of the same person in the same city joins the episode of the first: its payment stands in the episode, not at an end.
+    """
     guilty = label.transaction or label.device
     for alert in alerts.values():
-        if alert.subject == label.subject and guilty in {end.id.split("@")[0] for end in (alert.first, alert.second)}:
+        names = (alert.first.id, alert.second.id, *alert.episode.events)
+        if alert.subject == label.subject and guilty in {name.split("@")[0] for name in names}:
             return alert
     return None
 
