@@ -11,13 +11,18 @@
     │       └── SchemaVersionError    a record was written by a newer Veilocity
     └── FatalError                nothing will get better by itself: stop and tell the operator
         ├── SettingsError             a setting is unknown, missing or wrong
-        │   └── RuleFileError             a test inside a rule file is red
+        │   ├── RuleFileError             a test inside a rule file is red
+        │   ├── UnsafePolicyError         a privacy policy would let out what it must not
+        │   └── KeyMissingError           a key, or the wanted version of it, is not in the key ring
         ├── DependencyError           something to install is missing or too old
         ├── PortTakenError            another program holds a port we need
         ├── FencedError               another instance took over this instance's work
         ├── StateError                saved state is unreadable, or newer than this program
         ├── SketchMismatchError       two sketches with different parameters were combined
-        └── UnsafeReleaseError        a class failed its proof just before it would have been released
+        ├── UnsafeReleaseError        a class failed its proof just before it would have been released
+        ├── BudgetExhaustedError      a publication would spend more privacy budget than is left
+        ├── ErasedError               the key of a person is deleted: what it sealed cannot be read by anybody
+        └── AuditFailedError          the auditor found what must not be in a store
 
 The three branches are what a loop needs to know: retry, reject or stop. A message says what happened and what to do next; it never
 holds an identifier, so it may be logged.
@@ -28,12 +33,16 @@ from __future__ import annotations
 from enum import StrEnum
 
 __all__ = [
+    "AuditFailedError",
     "BrokerUnavailableError",
+    "BudgetExhaustedError",
     "ContractError",
     "DependencyError",
+    "ErasedError",
     "FatalError",
     "FencedError",
     "InvalidInputError",
+    "KeyMissingError",
     "PortTakenError",
     "RejectError",
     "RejectReason",
@@ -45,6 +54,7 @@ __all__ = [
     "SketchMismatchError",
     "StateError",
     "StoreUnavailableError",
+    "UnsafePolicyError",
     "UnsafeReleaseError",
     "VeilocityError",
 ]
@@ -134,6 +144,14 @@ class RuleFileError(SettingsError):
     """A test inside a rule file is red, so the rule must not judge anybody."""
 
 
+class UnsafePolicyError(SettingsError):
+    """A privacy policy would let out what it must not, or cannot be understood: the sentence names the field."""
+
+
+class KeyMissingError(SettingsError):
+    """A key, or the wanted version of it, is not in the key ring."""
+
+
 class DependencyError(FatalError):
     """Something that must be installed is missing or too old."""
 
@@ -156,3 +174,15 @@ class SketchMismatchError(FatalError):
 
 class UnsafeReleaseError(FatalError):
     """A class failed its proof just before it would have been released."""
+
+
+class BudgetExhaustedError(FatalError):
+    """A publication would spend more privacy budget than is left: it is refused, and nothing of it is published."""
+
+
+class ErasedError(FatalError):
+    """The key of a person is deleted: what it sealed cannot be read by anybody any more."""
+
+
+class AuditFailedError(FatalError):
+    """The auditor found what must not be in a store; the message names the record."""
