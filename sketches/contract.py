@@ -26,7 +26,7 @@ from sketches.frame import pack, unpack
 from sketches.hashing import Column, as_items
 from veilocity.errors import SketchMismatchError, StateError
 
-__all__ = ["Bounds", "Parameters", "Repeats", "Sketch", "normal_quantile"]
+__all__ = ["Bounds", "Parameters", "Repeats", "Sketch", "normal_quantile", "require_confidence"]
 
 
 class Repeats(StrEnum):
@@ -163,6 +163,18 @@ def encode_raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.msgpack.encode(value))
 
 
+def require_confidence(confidence: float) -> None:
+    """Refuse what is no confidence.
+
+    Raises:
+        SketchMismatchError: not between 0 and 1.
+
+    >>> require_confidence(0.95)
+    """
+    if not 0.0 < confidence < 1.0:
+        raise SketchMismatchError("a confidence lies between 0 and 1")
+
+
 def normal_quantile(confidence: float) -> float:
     """Return how many standard deviations to both sides of the mean hold a normal variable with this confidence.
 
@@ -174,6 +186,5 @@ def normal_quantile(confidence: float) -> float:
     """
     from statistics import NormalDist  # noqa: PLC0415  # two milliseconds of import that who never asks for bounds need not wait
 
-    if not 0.0 < confidence < 1.0:
-        raise SketchMismatchError("a confidence lies between 0 and 1")
+    require_confidence(confidence)
     return NormalDist().inv_cdf((1.0 + confidence) / 2.0)

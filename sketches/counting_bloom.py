@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketches.bits import Places, Slicing, check_filter, keys_of, keys_within
-from sketches.contract import Bounds, Parameters, Repeats, Sketch, normal_quantile
+from sketches.contract import Bounds, Parameters, Repeats, Sketch, require_confidence
 from sketches.hashing import HASH_NAME, Column, Hashes, Item, hash_column, hash_item
 from veilocity.errors import SketchMismatchError
 
@@ -160,7 +160,7 @@ class CountingBloomFilter(Sketch):
         Raises:
             SketchMismatchError: a confidence outside 0 to 1, or a key without a stable hash.
         """
-        normal_quantile(confidence)
+        require_confidence(confidence)
         smallest = self.estimate(key)
         sure = smallest == 0.0 or self.present_error_rate() <= 1.0 - confidence
         return Bounds(smallest if sure else 0.0, math.inf if smallest >= _FULL else smallest)

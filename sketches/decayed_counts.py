@@ -32,7 +32,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.contract import Bounds, Parameters, Repeats, Sketch, require_confidence
 from sketches.hashing import HASH_NAME, Column, Item, as_items, hash_column, hash_item
 from sketches.heavy_hitters import Counters, HeavyHitter, Saved, check_capacity, item_of, keys_of, load_item, save_key
 from veilocity.errors import SketchMismatchError
@@ -237,8 +237,7 @@ class DecayedCounts(Sketch):
 
     def bounds(self, item: Item, at_ms: int | None = None, confidence: float = 0.95) -> Bounds:
         """Return an interval that certainly holds an item's decayed count (up to rounding), whatever the confidence."""
-        if not 0.0 < confidence < 1.0:
-            raise SketchMismatchError("a confidence lies between 0 and 1")
+        require_confidence(confidence)
         fade = self._fade(at_ms)
         hash_item(item, self.parameters.seed)
         key, counters = keys_of([item])[0], self._counters

@@ -30,15 +30,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.draws import Draws
 from sketches.hashing import HASH_NAME, Column, Item
-from sketches.reservoir_l import log_of, logs_of
-from sketches.reservoir_r import Draws, plain_item, sized_column
-from sketches.weighted_reservoir import represented_share, wilson_bounds
+from sketches.intervals import wilson_bounds
+from sketches.portable import LN2, log_of, logs_of
+from sketches.reservoir_r import plain_item, sized_column
+from sketches.weighted_reservoir import represented_share
 from veilocity.errors import SketchMismatchError
 
 __all__ = ["DecayedReservoir"]
 
-_LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 _MOST_HALF_LIVES = 1e11
 _LARGEST_BLOCK = 1 << 16
 Kept = tuple[float, bytes, float]
@@ -148,13 +149,13 @@ class DecayedReservoir(Sketch):
             done += size
 
     def _take_block(self, items: Any, times: NDArray[np.float64], begin: int) -> None:
-        ranks = logs_of(-logs_of(self._draws.block(len(times)))) - _LN2 * (times / self.parameters.half_life)
+        ranks = logs_of(-logs_of(self._draws.block(len(times)))) - LN2 * (times / self.parameters.half_life)
         for hit in np.flatnonzero(ranks < -self._heap[0][0]).tolist():
             self._offer(float(ranks[hit]), items[begin + hit], float(times[hit]))
         self._count += len(times)
 
     def _log_rank(self, uniform: float, time: float) -> float:
-        return log_of(-log_of(uniform)) - _LN2 * (time / float(self.parameters.half_life))
+        return log_of(-log_of(uniform)) - LN2 * (time / float(self.parameters.half_life))
 
     def _offer(self, log_rank: float, value: Item, time: float) -> None:
         if len(self._heap) < self.parameters.capacity:
@@ -180,11 +181,11 @@ class DecayedReservoir(Sketch):
         if not members:
             return 0.0
         newest, half_life = max(time for _, time in members), self.parameters.half_life
-        weighted = [(item, math.exp(_LN2 * (time - newest) / half_life)) for item, time in members]
+        weighted = [(item, math.exp(LN2 * (time - newest) / half_life)) for item, time in members]
         if self._is_all():
             return sum(weight for item, weight in weighted if has(item)) / sum(weight for _, weight in weighted)
         # Brought to the newest member's time, as the weights are: the shift keeps both within what a float can hold.
-        return represented_share(weighted, math.exp(min(700.0, -self._heap[0][0] + _LN2 * (newest / half_life))), has)
+        return represented_share(weighted, math.exp(min(700.0, -self._heap[0][0] + LN2 * (newest / half_life))), has)
 
     def bounds(self, share: float, confidence: float = 0.95) -> Bounds:
         """Return the interval for the share of decayed weight of the items with a property, given what `share` returned."""

@@ -38,7 +38,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sketches.contract import Bounds, Parameters
+from sketches.contract import Bounds, Parameters, require_confidence
 from sketches.sliding import SlidingCounter, check_window
 from veilocity.errors import SketchMismatchError
 
@@ -167,8 +167,7 @@ class Dgim(SlidingCounter):
 
     def bounds(self, last: int | None = None, confidence: float = 0.95) -> Bounds:
         """Return an interval that certainly holds the number of ones, whatever the confidence, and after any merge."""
-        if not 0.0 < confidence < 1.0:
-            raise SketchMismatchError("a confidence lies between 0 and 1")
+        require_confidence(confidence)
         sure, cut, number = self._cut(last)
         return Bounds(float(sure + number), float(sure + cut - number))
 

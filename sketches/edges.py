@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sketches.contract import Bounds
+from sketches.contract import Bounds, require_confidence
 from sketches.hashing import Column, Item, as_items, hash_column, hash_item, mix64
 from veilocity.errors import SketchMismatchError
 
@@ -109,8 +109,7 @@ def edge_hash(edge: Ends) -> int:
 
 def chebyshev(estimate: float, alone: float, paired: float, confidence: float) -> Bounds:
     """Return all T with |T - estimate| <= sqrt((alone T + paired) / (1 - confidence)): the roots of a square equation."""
-    if not 0.0 < confidence < 1.0:
-        raise SketchMismatchError("a confidence lies between 0 and 1")
+    require_confidence(confidence)
     risk = 1.0 - confidence
     middle = estimate + alone / (2.0 * risk)
     reach = math.sqrt(max(0.0, middle * middle - estimate * estimate + paired / risk))

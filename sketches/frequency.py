@@ -30,7 +30,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.contract import Bounds, Parameters, Repeats, Sketch, require_confidence
 from sketches.hashing import HASH_NAME, Column, Hashes, Item, hash_column, hash_item, mix64, mix_column
 from veilocity.errors import SketchMismatchError
 
@@ -194,8 +194,7 @@ class CountMin(Sketch):
 
     def bounds(self, item: Item, confidence: float = 0.95) -> Bounds:
         """Return an interval that holds an item's count with this confidence; its upper end is certain."""
-        if not 0.0 < confidence < 1.0:
-            raise SketchMismatchError("a confidence lies between 0 and 1")
+        require_confidence(confidence)
         estimate = self.estimate(item)
         error = (1.0 - confidence) ** (-1.0 / self.parameters.depth) / self.parameters.width
         return Bounds(max(0.0, estimate - error * self._total), estimate)

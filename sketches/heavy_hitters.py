@@ -34,7 +34,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.contract import Bounds, Parameters, Repeats, Sketch, require_confidence
 from sketches.frequency import whole_weight
 from sketches.hashing import HASH_NAME, Column, Item, as_items, hash_column, hash_item
 from veilocity.errors import SketchMismatchError
@@ -259,8 +259,7 @@ class SpaceSaving(Sketch):
 
     def bounds(self, item: Item, confidence: float = 0.95) -> Bounds:
         """Return an interval that certainly holds how often an item came, whatever the confidence."""
-        if not 0.0 < confidence < 1.0:
-            raise SketchMismatchError("a confidence lies between 0 and 1")
+        require_confidence(confidence)
         key = self._known(item)
         count = self._counters.counts.get(key, self.floor)
         return Bounds(float(count - self._counters.errors.get(key, count)), float(count))

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from sketches.contract import Bounds, Parameters, Repeats, Sketch
 from sketches.hashing import HASH_NAME, Hashes, Item, hash_column
-from sketches.minhash import Bands, MinHash, MinHashParameters, Signatures, binomial_bounds, estimate, recall, signatures, solve_bands
+from sketches.intervals import binomial_bounds
+from sketches.minhash import Bands, MinHash, MinHashParameters, Signatures, estimate, recall, signatures, solve_bands
 from veilocity.errors import SketchMismatchError
 
 __all__ = ["Bands", "Candidates", "LshIndex", "LshParameters", "Match", "band_keys", "candidate_pairs", "recall", "solve_bands"]

@@ -36,11 +36,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sketches.contract import Bounds, Parameters, Repeats, Sketch, normal_quantile
+from sketches.contract import Bounds, Parameters, Repeats, Sketch
 from sketches.hashing import HASH_NAME, Column, Hashes, Item, hash_column, hash_item
+from sketches.intervals import binomial_bounds
 from veilocity.errors import SketchMismatchError
 
-__all__ = ["Bands", "MinHash", "MinHashParameters", "Signatures", "binomial_bounds", "estimate", "recall", "signatures", "solve_bands"]
+__all__ = ["Bands", "MinHash", "MinHashParameters", "Signatures", "estimate", "recall", "signatures", "solve_bands"]
 
 Signatures = NDArray[np.uint32]
 """One row of minima per set, or one row alone."""
@@ -263,37 +264,6 @@ def solve_bands(similarity: float, places: int, wanted_recall: float = 0.99) -> 
         if found >= wanted_recall:
             return Bands(places // rows, rows, found)
     raise SketchMismatchError("no cut into bands reaches this recall: use longer signatures or a higher similarity")
-
-
-def binomial_bounds(successes: int, trials: int, confidence: float) -> Bounds:
-    """Return the Clopper-Pearson interval of a probability.
-
-    Raises:
-        SketchMismatchError: no trials, or no confidence between 0 and 1.
-
-    >>> low, high = binomial_bounds(64, 128, 0.95)
-    >>> round(low, 4), round(high, 4)
-    (0.4104, 0.5896)
-    """
-    normal_quantile(confidence)
-    if not 0 <= successes <= trials or not trials:
-        raise SketchMismatchError("an interval of a probability needs one trial or more, and no more successes than trials")
-    doubt = (1.0 - confidence) / 2.0
-    low = 0.0 if successes == 0 else 1.0 - _largest_probability(trials - successes, trials, doubt)
-    high = 1.0 if successes == trials else _largest_probability(successes, trials, doubt)
-    return Bounds(low, high)
-
-
-def _largest_probability(successes: int, trials: int, doubt: float) -> float:
-    """Return the probability under which so few successes still have the chance `doubt`."""
-    counts = np.arange(successes + 1)
-    log_ways = np.concatenate(([0.0], np.cumsum(np.log((trials - counts[:-1]) / (counts[:-1] + 1.0)))))
-    low, high = successes / trials, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2.0
-        chance = float(np.exp(log_ways + counts * np.log(middle) + (trials - counts) * np.log1p(-middle)).sum())
-        low, high = (middle, high) if chance > doubt else (low, middle)
-    return high
 
 
 @lru_cache(maxsize=16)

@@ -32,7 +32,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.contract import Bounds, Parameters, Repeats, Sketch, require_confidence
 from sketches.hashing import HASH_NAME, Column, Hashes, Item, hash_column, hash_item, mix64
 from veilocity.errors import SketchMismatchError
 
@@ -200,8 +200,7 @@ def group_failure(groups: int, confidence: float) -> float:
     >>> round(group_failure(1, 0.95), 4), round(group_failure(9, 0.95), 4)
     (0.05, 0.2514)
     """
-    if not 0.0 < confidence < 1.0:
-        raise SketchMismatchError("a confidence lies between 0 and 1")
+    require_confidence(confidence)
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2

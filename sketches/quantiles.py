@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.contract import Bounds, Parameters, Repeats, Sketch, require_confidence
 from sketches.hashing import HASH_NAME, Column, as_items
 from veilocity.errors import SketchMismatchError
 
@@ -211,8 +211,7 @@ class KllQuantiles(Sketch):
         Raises:
             SketchMismatchError: the confidence is not between 0 and 1.
         """
-        if not 0.0 < confidence < 1.0:
-            raise SketchMismatchError("a confidence lies between 0 and 1")
+        require_confidence(confidence)
         variance = sum(times * 4**level for level, times in enumerate(self._halvings))
         return math.sqrt(2.0 * variance * math.log(2.0 / (1.0 - confidence))) / max(1, self._count)
 

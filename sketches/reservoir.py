@@ -26,7 +26,8 @@ import msgspec
 from sketches.contract import Bounds, Parameters, Repeats, Sketch, encode_raw
 from sketches.frame import pack, unpack
 from sketches.hashing import Column, Item, as_items
-from sketches.reservoir_r import item_bytes, plain_item, saved_items, share_bounds
+from sketches.intervals import share_bounds
+from sketches.reservoir_r import item_bytes, plain_item, saved_items
 from veilocity.errors import SketchMismatchError, StateError
 
 __all__ = ["BottomKSample", "Reservoir"]

@@ -12,8 +12,7 @@ Guarantee: after n items, every one of the C(n, k) sets of positions is the samp
 came by: each item is in it with probability min(1, k / n). The bounds are those of `ReservoirR`. Time is O(k (1 + log(n / k))) for a column
 that can be indexed, and a comparison per item for items one by one.
 
-Logarithms and powers are computed here from IEEE additions, multiplications and divisions alone: the C library's differ in their last bit
-between machines, and one bit may turn a skip into another, and a sample into one that no other machine has.
+Logarithms and powers are those of `sketches.portable`, which have the same bits on every machine: one bit may turn a skip into another.
 
 References: Li, "Reservoir-sampling algorithms of time complexity O(n(1 + log(N/n)))", ACM TOMS 20 (1994); Renyi, "On the theory of order
 statistics", Acta Math. Hung. 4 (1953); Vitter, ACM TOMS 11 (1985).
@@ -21,79 +20,18 @@ statistics", Acta Math. Hung. 4 (1953); Vitter, ACM TOMS 11 (1985).
 
 from __future__ import annotations
 
-import math
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from sketches.hashing import Column, Item
+from sketches.portable import exponential_of, log_of, logs_of
 from sketches.reservoir_r import UniformContent, UniformParameters, UniformReservoir, plain_item, sized_column
 
-__all__ = ["ReservoirL", "exponential_of", "log_of", "logs_of"]
+__all__ = ["ReservoirL"]
 
-_LN2 = float.fromhex("0x1.62e42fefa39efp-1")
-_LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
-"""The first 33 bits of the logarithm of 2: its product with an exponent is exact."""
-_LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
-_ROOT_HALF = float.fromhex("0x1.6a09e667f3bcdp-1")
-_TERMS = tuple(2.0 / (2 * term + 1) for term in range(10, -1, -1))
-_FACTORIALS = tuple(1.0 / math.factorial(term) for term in range(13, -1, -1))
 _NEVER = 2**63 - 1
-
-Number = TypeVar("Number", float, NDArray[np.float64])
-
-
-def log_of(value: float) -> float:
-    """Return the natural logarithm of a positive number: the same bits on every machine, right to about 2^-52 of itself.
-
-    >>> log_of(1.0), abs(log_of(10.0) - 2.302585092994046) < 1e-15
-    (0.0, True)
-    """
-    mantissa, exponent = math.frexp(value)
-    if mantissa < _ROOT_HALF:
-        mantissa, exponent = mantissa * 2.0, exponent - 1
-    return exponent * _LN2_HIGH + (_log_near_one(mantissa) + exponent * _LN2_LOW)
-
-
-def logs_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the natural logarithms of positive numbers; bit for bit what `log_of` returns.
-
-    >>> logs_of(np.array([0.1, 7.0])).tolist() == [log_of(0.1), log_of(7.0)]
-    True
-    """
-    mantissas, exponents = np.frexp(values)
-    small = mantissas < _ROOT_HALF
-    mantissas[small] *= 2.0
-    exponents -= small
-    return exponents * _LN2_HIGH + (_log_near_one(mantissas) + exponents * _LN2_LOW)
-
-
-def _log_near_one(value: Number) -> Number:
-    """Return 2 artanh((v - 1) / (v + 1)) by its series, for v between the roots of 1/2 and 2: eleven terms leave less than 2^-58."""
-    ratio = (value - 1.0) / (value + 1.0)
-    square = ratio * ratio
-    total = square * _TERMS[0] + _TERMS[1]
-    for term in _TERMS[2:]:
-        total = total * square + term
-    return total * ratio
-
-
-def exponential_of(value: float) -> float:
-    """Return e to a number that is not positive: the same bits on every machine, right to about 2^-51 of itself.
-
-    >>> exponential_of(0.0), abs(exponential_of(-1.0) - 0.36787944117144233) < 1e-16
-    (1.0, True)
-    """
-    if value < -700.0:
-        return 0.0
-    exponent = math.floor(value / _LN2 + 0.5)
-    rest = (value - exponent * _LN2_HIGH) - exponent * _LN2_LOW
-    total = 0.0
-    for factor in _FACTORIALS:
-        total = total * rest + factor
-    return math.ldexp(total, exponent)
 
 
 class LContent(msgspec.Struct, array_like=True):

@@ -8,21 +8,19 @@ n2, the items of the first stream would be five times too frequent.)
 
 Guarantee: after n items, every one of the C(n, k) sets of positions is the sample with probability 1 / C(n, k), whatever tree of merges it
 came by; so each item is in it with probability min(1, k / n). For a property that a share s of the n items has, the number of members
-that have it is hypergeometric, and `bounds` inverts that law exactly: its interval holds s with at least the confidence asked for.
-A draw has 52 bits, so a probability is off by at most n / 2^52 of itself.
+that have it is hypergeometric, and `bounds` inverts that law exactly: its interval holds s with at least the confidence asked for
+(`sketches.intervals`). A draw has 52 bits, so a probability is off by at most n / 2^52 of itself.
 
-The draws come from a counter-based generator keyed by seed, `stream` and the first k items: the same stream gives the same bytes on every
-machine, while samples of different parts draw independently. Parts whose first k items are the same, in the same order, would draw alike:
-give each of those its own `stream`.
+The draws come from a counter-based generator (`sketches.draws`) keyed by seed, `stream` and the first k items: the same stream gives the
+same bytes on every machine, while samples of different parts draw independently. Parts whose first k items are the same, in the same order,
+would draw alike: give each of those its own `stream`.
 
 References: Vitter, "Random sampling with a reservoir", ACM TOMS 11 (1985); Fan, Muller and Rezucha, JASA 57 (1962), for drawing a
-hypergeometric split one by one; Wang, "Exact optimal confidence intervals for hypergeometric parameters", JASA 110 (2015), and Clopper and
-Pearson, Biometrika 26 (1934), for the bounds.
+hypergeometric split one by one; Wang, "Exact optimal confidence intervals for hypergeometric parameters", JASA 110 (2015), for the bounds.
 """
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -33,64 +31,14 @@ import pyarrow
 from numpy.typing import NDArray
 
 from sketches.contract import Bounds, Parameters, Repeats, Sketch
-from sketches.hashing import HASH_NAME, Column, Item, as_items, hash_item, mix64
+from sketches.draws import Draws
+from sketches.hashing import HASH_NAME, Column, Item, as_items
+from sketches.intervals import share_bounds
 from veilocity.errors import SketchMismatchError
 
-__all__ = ["Draws", "ReservoirR", "UniformReservoir", "plain_item", "saved_items", "share_bounds", "sized_column"]
+__all__ = ["ReservoirR", "UniformReservoir", "item_bytes", "plain_item", "saved_items", "sized_column"]
 
-_MASK = 2**64 - 1
-_STEP = 0x9E3779B97F4A7C15
 _BLOCK = 1 << 16
-_GRID = 2**50
-"""How finely a share of an unknown, large population is told apart."""
-
-
-class Draws:
-    """A counter-based generator of uniform numbers: number i is a hash of (key, i), so a column of them costs no loop.
-
-    >>> one, two = Draws(seed=7, stream=0), Draws(seed=7, stream=0)
-    >>> [one.next(), one.next()] == two.block(2).tolist()
-    True
-    """
-
-    __slots__ = ("key", "position")
-
-    def __init__(self, seed: int, stream: int) -> None:
-        """Start from a seed and the number that tells parts with the same beginning apart, each 0 to 2^64 - 1."""
-        if not (0 <= seed <= _MASK and 0 <= stream <= _MASK):
-            raise SketchMismatchError("a seed and a stream are numbers from 0 to 2^64 - 1: give one of those")
-        self.key = mix64(mix64(seed + 1 & _MASK) + stream & _MASK)
-        self.position = 0
-
-    def next(self) -> float:
-        """Return a number from the middle of one of 2^52 equal parts of (0, 1): never 0, never 1."""
-        self.position += 1
-        return ((mix64(self.key + self.position * _STEP & _MASK) >> 12) + 0.5) * 2.0**-52
-
-    def block(self, size: int) -> NDArray[np.float64]:
-        """Return what `size` calls of `next` return."""
-        bits = np.arange(self.position + 1, self.position + size + 1, dtype=np.uint64)
-        bits *= np.uint64(_STEP)
-        bits += np.uint64(self.key)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            bits ^= bits >> np.uint64(shift)
-            bits *= np.uint64(factor)
-        bits ^= bits >> np.uint64(31)
-        bits >>= np.uint64(12)
-        self.position += size
-        uniform = bits.astype(np.float64)
-        uniform += 0.5
-        uniform *= 2.0**-52
-        return uniform
-
-    def absorb(self, item: Item) -> None:
-        """Let the draws from here on depend on an item, so that other parts of the data draw independently."""
-        self.key = mix64(hash_item(item, self.key))
-
-    def join(self, other: Draws) -> None:
-        """Go on with draws that depend on both generators and are independent of what either has drawn."""
-        both = sum(mix64(one.key + one.position * _STEP & _MASK) for one in (self, other))
-        self.key, self.position = mix64(both + _STEP & _MASK), 0
 
 
 def plain_item(item: Any) -> Item:
@@ -135,66 +83,6 @@ def sized_column(column: Column) -> Sequence[Any] | NDArray[Any]:
         known: Any = column.drop_null()
         return known  # type: ignore[no-any-return]  # an Arrow column has a length and items, though it is no Sequence
     return as_items(column)
-
-
-def share_bounds(share: float, size: int, population: int | None, confidence: float) -> Bounds:
-    """Return the interval for the share of a population with a property, by inverting the law of a sample without replacement.
-
-    Args:
-        share: of the members of the sample that have it.
-        size: members of the sample.
-        population: how many it was drawn from; None for unknown and large, which gives Clopper and Pearson's interval.
-        confidence: least probability that the interval holds the truth.
-
-    Raises:
-        SketchMismatchError: a share or confidence that is none.
-
-    >>> share_bounds(0.5, 10, 10, 0.95), share_bounds(0.0, 0, 0, 0.95)
-    (Bounds(low=0.5, high=0.5), Bounds(low=0.0, high=1.0))
-    >>> low, high = share_bounds(0.5, 10, None, 0.95)
-    >>> round(low, 3), round(high, 3)
-    (0.187, 0.813)
-    """
-    if not 0.0 <= share <= 1.0:
-        raise SketchMismatchError("a share lies from 0 to 1: divide the members that have the property by all members")
-    if not 0.0 < confidence < 1.0:
-        raise SketchMismatchError("a confidence lies between 0 and 1")
-    if not size:
-        return Bounds(0.0, 1.0)
-    # A share that is no whole number of members is widened to both neighbours; 1e-9 forgives the rounding of the division.
-    fewest, most = math.floor(share * size + 1e-9), math.ceil(share * size - 1e-9)
-    tail, total = (1.0 - confidence) / 2.0, population or _GRID
-    having, lacking = _fewest(fewest, size, population, tail), _fewest(size - most, size, population, tail)
-    return Bounds(having / total, (total - lacking) / total)
-
-
-def _fewest(hits: int, size: int, population: int | None, tail: float) -> int:
-    """Return the smallest number with the property under which `hits` or more in the sample are likelier than `tail`."""
-    total = population or _GRID
-    low, high = hits, total - (size - hits)
-    while low < high:
-        middle = (low + high) // 2
-        if _probability_of_at_least(hits, size, middle, total, population is not None) > tail:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-def _probability_of_at_least(hits: int, size: int, having: int, total: int, exhausts: bool) -> float:
-    """Return P(X >= hits) for X hypergeometric, or binomial where drawing does not exhaust the population."""
-    drawn = np.arange(size) * (1.0 if exhausts else 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        of_having = _logs_of_products(np.maximum(having - drawn, 0.0) / total)
-        of_lacking = _logs_of_products(np.maximum(total - having - drawn, 0.0) / total)
-        count = np.arange(1, size + 1)
-        logs = _logs_of_products((size + 1.0 - count) / count) + of_having + of_lacking[::-1] - _logs_of_products(1.0 - drawn / total)[-1]
-    return float(np.exp(logs[hits:]).sum())
-
-
-def _logs_of_products(factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the logarithms of the products of the first 0, 1, 2, ... factors."""
-    return np.concatenate([[0.0], np.cumsum(np.log(factors))])
 
 
 class UniformParameters(Parameters, frozen=True, kw_only=True):

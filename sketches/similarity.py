@@ -22,8 +22,9 @@ import numpy as np
 
 from sketches.contract import Bounds
 from sketches.hashing import Item
+from sketches.intervals import binomial_bounds
 from sketches.lsh import candidate_pairs
-from sketches.minhash import binomial_bounds, recall, signatures, solve_bands
+from sketches.minhash import recall, signatures, solve_bands
 from veilocity.errors import SketchMismatchError
 
 __all__ = ["Group", "MeasuredRecall", "Pair", "SimilarPairs", "alike", "clusters", "jaccard", "measure_recall", "similar_pairs"]

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.contract import Bounds, Parameters, Repeats, Sketch, require_confidence
 from sketches.hashing import Column, as_items
 from veilocity.errors import SketchMismatchError
 
@@ -191,8 +191,7 @@ class ExactSlidingCounter(SlidingCounter):
 
     def bounds(self, last: int | None = None, confidence: float = 0.95) -> Bounds:
         """Return the sum as both ends, whatever the confidence."""
-        if not 0.0 < confidence < 1.0:
-            raise SketchMismatchError("a confidence lies between 0 and 1")
+        require_confidence(confidence)
         exact = self.estimate(last)
         return Bounds(exact, exact)
 

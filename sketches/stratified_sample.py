@@ -9,7 +9,7 @@ would be others in every part, and after a merge a stratum would be half its own
 Guarantee: every stratum that is kept at the end was kept from its first item on, in every part: its count is exact, and its members are a
 uniform sample of all its items, whatever tree of merges. All counts add up to the items of the stream. With W_h the strata's parts of the
 stream and p_h the shares within their samples, sum(W_h p_h) is an unbiased share of the stream, and its interval has half-widths
-sqrt(sum((W_h d_h)^2)), with d_h the distance from p_h to the end of the exact interval of stratum h (`sketches.reservoir_r`). That it holds
+sqrt(sum((W_h d_h)^2)), with d_h the distance from p_h to the end of the exact interval of stratum h (`sketches.intervals`). That it holds
 the truth with the confidence asked for is an approximation, and exact for one stratum.
 
 References: Vitter, ACM TOMS 11 (1985); Cochran, "Sampling Techniques", 3rd edition (1977), chapter 5; Al-Kateb and Lee, "Stratified
@@ -27,8 +27,9 @@ import msgspec
 
 from sketches.contract import Bounds, Parameters, Repeats, Sketch
 from sketches.hashing import HASH_NAME, Item, hash_item
+from sketches.intervals import share_bounds
 from sketches.reservoir_l import ReservoirL
-from sketches.reservoir_r import item_bytes, plain_item, saved_items, share_bounds
+from sketches.reservoir_r import item_bytes, plain_item, saved_items
 from veilocity.errors import SketchMismatchError
 
 __all__ = ["StratifiedSample", "Stratum"]

@@ -30,13 +30,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sketches.contract import Bounds, Parameters, Repeats, Sketch, normal_quantile
+from sketches.contract import Bounds, Parameters, Repeats, Sketch
+from sketches.draws import Draws
 from sketches.hashing import HASH_NAME, Column, Item
-from sketches.reservoir_l import log_of
-from sketches.reservoir_r import Draws, plain_item, sized_column
+from sketches.intervals import wilson_bounds
+from sketches.portable import log_of
+from sketches.reservoir_r import plain_item, sized_column
 from veilocity.errors import SketchMismatchError
 
-__all__ = ["WeightedReservoir", "represented_share", "wilson_bounds"]
+__all__ = ["WeightedReservoir", "represented_share"]
 
 _LEAST, _MOST = 1e-100, 1e100
 _BLOCK = 1 << 16
@@ -267,31 +269,3 @@ def represented_share(members: Sequence[tuple[Item, float]], largest: float, has
 def _ratio(parts: Sequence[tuple[float, bool]]) -> float:
     total = math.fsum(size for size, _ in parts)
     return math.fsum(size for size, has in parts if has) / total if total else 0.0
-
-
-def wilson_bounds(share: float, members: int, is_all: bool, confidence: float) -> Bounds:
-    """Return Wilson's interval for a share that was found from members of unequal weight.
-
-    Args:
-        share: what was found.
-        members: of the sample, two more than there are draws to count on.
-        is_all: whether the sample holds all there is, so that the share is exact.
-        confidence: least probability, about, that the interval holds the truth.
-
-    Raises:
-        SketchMismatchError: a share or confidence that is none.
-
-    >>> wilson_bounds(0.5, 2, True, 0.95), wilson_bounds(0.5, 2, False, 0.95)
-    (Bounds(low=0.5, high=0.5), Bounds(low=0.0, high=1.0))
-    """
-    if not 0.0 <= share <= 1.0:
-        raise SketchMismatchError("a share lies from 0 to 1: take what `share` returned")
-    deviations = normal_quantile(confidence)
-    if is_all:
-        return Bounds(share, share)
-    if members < 3:
-        return Bounds(0.0, 1.0)
-    added = deviations * deviations / (members - 2)
-    middle = share + added / 2.0
-    half = deviations * math.sqrt((share * (1.0 - share) + added / 4.0) / (members - 2))
-    return Bounds(max(0.0, (middle - half) / (1.0 + added)), min(1.0, (middle + half) / (1.0 + added)))

@@ -7,6 +7,9 @@ References: Flajolet and Martin, JCSS 31 (1985); Flajolet, Fusy, Gandouet and Me
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from sketches.contract import Sketch
 from sketches.course.chapter import Chapter
 from sketches.course.stream import Stream
 from sketches.course.study import Study
@@ -18,22 +21,30 @@ __all__ = ["CHAPTERS"]
 _PART = "Counting distinct items"
 
 
-def _flajolet_martin(stream: Stream, seed: int) -> Chapter:
-    study = Study(
+def _study(
+    stream: Stream, seed: int, make: Callable[[int, int], Sketch], *, size: int, sizes: tuple[int, ...], size_name: str, error: float
+) -> Study[Sketch]:
+    """Return the study of a sketch whose standard error is `error` over the root of its size."""
+    return Study(
         what="distinct items",
         axis="distinct items",
-        make=lambda maps, run: FlajoletMartin(maps=maps, seed=run),
-        size=256,
-        sizes=(16, 32, 64, 128, 256, 512, 1024),
-        size_name="bit maps",
+        make=make,
+        size=size,
+        sizes=sizes,
+        size_name=size_name,
         items=stream.items,
         seed=seed,
-        answer=lambda sketch: sketch.estimate(),
-        interval=lambda sketch: sketch.bounds(),
         truth=stream.distinct,
         exact_bytes=stream.distinct_bytes,
-        promise=lambda maps: 0.78 / maps**0.5,
+        promise=lambda cells: error / cells**0.5,
         promise_name="standard error",
+    )
+
+
+def _flajolet_martin(stream: Stream, seed: int) -> Chapter:
+    sizes = (16, 32, 64, 128, 256, 512, 1024)
+    study = _study(
+        stream, seed, lambda maps, run: FlajoletMartin(maps=maps, seed=run), size=256, sizes=sizes, size_name="bit maps", error=0.78
     )
     return Chapter(
         id="flajolet-martin",
@@ -49,22 +60,12 @@ def _flajolet_martin(stream: Stream, seed: int) -> Chapter:
 
 
 def _hyperloglog(stream: Stream, seed: int) -> Chapter:
-    study = Study(
-        what="distinct items",
-        axis="distinct items",
-        make=lambda registers, run: HyperLogLog(precision=registers.bit_length() - 1, seed=run),
-        size=1024,
-        sizes=(16, 32, 64, 128, 256, 512, 1024, 2048),
-        size_name="registers",
-        items=stream.items,
-        seed=seed,
-        answer=lambda sketch: sketch.estimate(),
-        interval=lambda sketch: sketch.bounds(),
-        truth=stream.distinct,
-        exact_bytes=stream.distinct_bytes,
-        promise=lambda registers: 1.04 / registers**0.5,
-        promise_name="standard error",
-    )
+    sizes = (16, 32, 64, 128, 256, 512, 1024, 2048)
+
+    def make(registers: int, run: int) -> HyperLogLog:
+        return HyperLogLog(precision=registers.bit_length() - 1, seed=run)
+
+    study = _study(stream, seed, make, size=1024, sizes=sizes, size_name="registers", error=1.04)
     return Chapter(
         id="hyperloglog",
         part=_PART,

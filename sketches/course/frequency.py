@@ -49,7 +49,7 @@ def _count_min(stream: Stream, seed: int) -> Chapter:
         answer=lambda sketch: sketch.estimate(item),
         interval=lambda sketch: sketch.bounds(item),
         truth=truth,
-        exact_bytes=lambda events: stream.distinct_bytes(events) + 8 * stream.distinct(events),
+        exact_bytes=stream.counts_bytes,
         trial=total,
         promise=lambda width: float(np.e) / width * total / max(1.0, truth(total)),
         promise_name="passed with a chance of 2 %",
@@ -105,7 +105,7 @@ def _space_saving(stream: Stream, seed: int) -> Chapter:
         answer=lambda sketch: sketch.estimate(item),
         interval=lambda sketch: sketch.bounds(item),
         truth=_count_so_far(stream, item),
-        exact_bytes=lambda events: stream.distinct_bytes(events) + 8 * stream.distinct(events),
+        exact_bytes=stream.counts_bytes,
         runs=3,
     )
     return Chapter(

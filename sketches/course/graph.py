@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+from sketches.contract import Sketch
 from sketches.course.chapter import Chapter
 from sketches.course.stream import Stream
 from sketches.course.study import Study
@@ -21,7 +22,6 @@ __all__ = ["CHAPTERS"]
 _PART = "Graphs"
 _MOST_EDGES = 8_000
 _EDGE_BYTES = 16
-_SIZES = (500, 1000, 2000, 4000)
 
 
 def _edges(stream: Stream) -> list[tuple[int, int]]:
@@ -48,24 +48,27 @@ def _triangles(edges: list[tuple[int, int]]) -> Callable[[int], float]:
     return lambda events: float(counts[events])
 
 
-def _triest(stream: Stream, seed: int) -> Chapter:
+def _study(stream: Stream, seed: int, make: Callable[[int, int], Sketch]) -> Study[Sketch]:
+    """Return the study of a sketch that `make` builds for a number of edges and a seed."""
     edges = _edges(stream)
-    study = Study(
+    return Study(
         what="triangles",
         axis="triangles",
         unit="edges",
-        make=lambda size, run: Triest(memory_edges=size, seed=run),
+        make=make,
         size=2_000,
-        sizes=_SIZES,
+        sizes=(500, 1_000, 2_000, 4_000),
         size_name="edges kept",
         items=edges,
         seed=seed,
-        answer=lambda sketch: sketch.estimate(),
-        interval=lambda sketch: sketch.bounds(),
         truth=_triangles(edges),
         exact_bytes=lambda events: _EDGE_BYTES * events,
         trial=_MOST_EDGES,
     )
+
+
+def _triest(stream: Stream, seed: int) -> Chapter:
+    study = _study(stream, seed, lambda size, run: Triest(memory_edges=size, seed=run))
     return Chapter(
         id="triest",
         part=_PART,
@@ -80,23 +83,7 @@ def _triest(stream: Stream, seed: int) -> Chapter:
 
 
 def _mergeable(stream: Stream, seed: int) -> Chapter:
-    edges = _edges(stream)
-    study = Study(
-        what="triangles",
-        axis="triangles",
-        unit="edges",
-        make=lambda size, run: MergeableTriangles(memory_edges=size, seed=run),
-        size=2_000,
-        sizes=_SIZES,
-        size_name="edges kept",
-        items=edges,
-        seed=seed,
-        answer=lambda sketch: sketch.estimate(),
-        interval=lambda sketch: sketch.bounds(),
-        truth=_triangles(edges),
-        exact_bytes=lambda events: _EDGE_BYTES * events,
-        trial=_MOST_EDGES,
-    )
+    study = _study(stream, seed, lambda size, run: MergeableTriangles(memory_edges=size, seed=run))
     return Chapter(
         id="mergeable-triangles",
         part=_PART,

@@ -35,7 +35,7 @@ def _capacity(stream: Stream) -> int:
     return max(64, len(stream.names))
 
 
-def _false_positives(make: Callable[[], Filter], capacity: int, promised: float, kept: str) -> Plot:
+def _false_positives(make: Callable[[], Filter], capacity: int, kept: str) -> Plot:
     """Return the share of keys never recorded that are answered "seen", while keys are recorded up to four times the capacity."""
     one = make()
     steps = [capacity * step // 8 for step in (1, 2, 4, 6, 8, 10, 12, 16, 24, 32)]
@@ -55,7 +55,7 @@ def _false_positives(make: Callable[[], Filter], capacity: int, promised: float,
         curves=(
             Curve(name="measured", x=x, y=tuple(measured), role=Role.ESTIMATE, shape="points"),
             Curve(name="what the filter says", x=x, y=tuple(said), role=Role.ESTIMATE),
-            Curve(name="promised", x=(x[0], x[-1]), y=(promised, promised), role=Role.PROMISE, shape="dashes"),
+            Curve(name="promised", x=(x[0], x[-1]), y=(_ERROR_RATE, _ERROR_RATE), role=Role.PROMISE, shape="dashes"),
         ),
     )
 
@@ -82,38 +82,41 @@ def _rate_against_size(make: Callable[[float], Filter], capacity: int) -> Plot:
     )
 
 
-def _rate_figure(one: Filter, promised: float, exact_bytes: int) -> Figure:
-    """Return what the filter says of its false-positive rate, and what was measured; the bound allows for the error of the measure."""
-    chance = 1.96 * (promised / len(_PROBES)) ** 0.5
-    return Figure(
-        what=f"false-positive rate (exact: measured on {len(_PROBES):,} keys)",
-        estimate=one.present_error_rate(),
-        truth=float(one.contains_batch(_PROBES).mean()),
-        low=0.0,
-        high=promised + chance,
-        memory_bytes=one.memory_bytes,
-        exact_bytes=exact_bytes,
-    )
-
-
-def _bloom(stream: Stream, seed: int) -> Chapter:
-    capacity = _capacity(stream)
-    study = Study(
+def _study(stream: Stream, seed: int, capacity: int, make: Callable[[int, int], Filter]) -> Study[Filter]:
+    """Return the study of how many distinct items a filter holds, which `make` builds for a capacity and a seed."""
+    return Study(
         what="distinct items recorded",
         axis="distinct items",
-        make=lambda size, run: BloomFilter(size, _ERROR_RATE, seed=run),
+        make=make,
         size=capacity,
         sizes=(capacity,),
         size_name="capacity",
         items=stream.items,
         seed=seed,
-        answer=lambda one: one.estimate(),
-        interval=lambda one: one.bounds(),
         truth=stream.distinct,
         exact_bytes=stream.distinct_bytes,
     )
-    whole = BloomFilter(capacity, _ERROR_RATE, seed=seed)
-    whole.update_batch(stream.items)
+
+
+def _rate_figure(study: Study[Filter]) -> Figure:
+    """Return what a filter says of its false-positive rate, and what was measured; the bound allows for the error of the measure."""
+    one = study.make(study.size, study.seed)
+    one.update_batch(study.items)
+    chance = 1.96 * (_ERROR_RATE / len(_PROBES)) ** 0.5
+    return Figure(
+        what=f"false-positive rate (exact: measured on {len(_PROBES):,} keys)",
+        estimate=one.present_error_rate(),
+        truth=float(one.contains_batch(_PROBES).mean()),
+        low=0.0,
+        high=_ERROR_RATE + chance,
+        memory_bytes=one.memory_bytes,
+        exact_bytes=study.exact_bytes(len(study.items)),
+    )
+
+
+def _bloom(stream: Stream, seed: int) -> Chapter:
+    capacity = _capacity(stream)
+    study = _study(stream, seed, capacity, lambda size, run: BloomFilter(size, _ERROR_RATE, seed=run))
     return Chapter(
         id="bloom",
         part=_PART,
@@ -126,32 +129,15 @@ def _bloom(stream: Stream, seed: int) -> Chapter:
             *study.over_time(),
             _rate_against_size(lambda rate: BloomFilter(capacity, rate, seed=seed), capacity),
             study.merge(),
-            _false_positives(
-                lambda: BloomFilter(capacity, _ERROR_RATE, seed=seed), capacity, _ERROR_RATE, "the promise ends at its capacity."
-            ),
+            _false_positives(lambda: BloomFilter(capacity, _ERROR_RATE, seed=seed), capacity, "the promise ends at its capacity."),
         ),
-        figures=(study.figure(), _rate_figure(whole, _ERROR_RATE, stream.distinct_bytes(len(stream)))),
+        figures=(study.figure(), _rate_figure(study)),
     )
 
 
 def _scalable(stream: Stream, seed: int) -> Chapter:
     first = max(64, _capacity(stream) // 16)
-    study = Study(
-        what="distinct items recorded",
-        axis="distinct items",
-        make=lambda size, run: ScalableBloomFilter(size, _ERROR_RATE, sources=8, seed=run),
-        size=first,
-        sizes=(first,),
-        size_name="capacity",
-        items=stream.items,
-        seed=seed,
-        answer=lambda one: one.estimate(),
-        interval=lambda one: one.bounds(),
-        truth=stream.distinct,
-        exact_bytes=stream.distinct_bytes,
-    )
-    whole = ScalableBloomFilter(first, _ERROR_RATE, sources=8, seed=seed)
-    whole.update_batch(stream.items)
+    study = _study(stream, seed, first, lambda size, run: ScalableBloomFilter(size, _ERROR_RATE, sources=8, seed=run))
     return Chapter(
         id="scalable-bloom",
         part=_PART,
@@ -167,11 +153,10 @@ def _scalable(stream: Stream, seed: int) -> Chapter:
             _false_positives(
                 lambda: ScalableBloomFilter(first, _ERROR_RATE, sources=1, seed=seed),
                 8 * first,
-                _ERROR_RATE,
                 f"the promise holds however far it grows (from {first:,} keys to {32 * first:,}).",
             ),
         ),
-        figures=(study.figure(), _rate_figure(whole, _ERROR_RATE, stream.distinct_bytes(len(stream)))),
+        figures=(study.figure(), _rate_figure(study)),
     )
 
 
@@ -254,8 +239,6 @@ def _rotating(stream: Stream, seed: int) -> Chapter:
         size_name="capacity of a pane",
         items=[(place * _STEP_MS, item) for place, item in enumerate(stream.items)],
         seed=seed,
-        answer=lambda one: one.estimate(),
-        interval=lambda one: one.bounds(),
         truth=lambda events: float(kept(events)),
         exact_bytes=lambda events: sum(len(item.encode()) for item in set(stream.items[max(0, events - panes * pane) : events])),
     )

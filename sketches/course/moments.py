@@ -44,10 +44,8 @@ def _ams(stream: Stream, seed: int) -> Chapter:
         size_name="counters of each of 5 rows",
         items=stream.items,
         seed=seed,
-        answer=lambda sketch: sketch.estimate(),
-        interval=lambda sketch: sketch.bounds(),
         truth=_moment(stream, 2),
-        exact_bytes=lambda events: stream.distinct_bytes(events) + 8 * stream.distinct(events),
+        exact_bytes=stream.counts_bytes,
         promise=lambda width: (2.0 / width) ** 0.5,
         promise_name="standard error of a row",
     )
@@ -75,10 +73,8 @@ def _sampled(stream: Stream, seed: int) -> Chapter:
         size_name="sampled positions",
         items=stream.items,
         seed=seed,
-        answer=lambda sketch: sketch.estimate(),
-        interval=lambda sketch: sketch.bounds(),
         truth=_moment(stream, _POWER),
-        exact_bytes=lambda events: stream.distinct_bytes(events) + 8 * stream.distinct(events),
+        exact_bytes=stream.counts_bytes,
     )
     return Chapter(
         id="sampled-moments",

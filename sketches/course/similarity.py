@@ -22,8 +22,9 @@ from sketches.course.chapter import Band, Chapter, Curve, Figure, Plot, Role, To
 from sketches.course.drawing import graph_plot
 from sketches.course.stream import Stream
 from sketches.course.study import Study, memory_plot, merge_plot
+from sketches.intervals import binomial_bounds
 from sketches.lsh import LshIndex, candidate_pairs, recall, solve_bands
-from sketches.minhash import MinHash, binomial_bounds, signatures
+from sketches.minhash import MinHash, signatures
 from sketches.similarity import clusters, measure_recall, similar_pairs
 
 __all__ = ["CHAPTERS"]

@@ -41,6 +41,17 @@ def _take_batch(sketch: Sketch, items: Any) -> None:
     sketch.update_batch(items)
 
 
+# What `estimate` and `bounds` take is each sketch's own, so the contract does not declare them; a study asks nothing unless told to.
+def _estimate(sketch: Any) -> float:
+    found: float = sketch.estimate()
+    return found
+
+
+def _bounds(sketch: Any) -> Bounds:
+    found: Bounds = sketch.bounds()
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Study(Generic[S]):
     """One sketch, one question, one stream."""
@@ -57,12 +68,12 @@ class Study(Generic[S]):
     items: Any
     """A sequence, or an array."""
     seed: int
-    answer: Callable[[S], float]
-    interval: Callable[[S], Bounds]
     truth: Callable[[int], float]
     """The exact answer for the first n items."""
     exact_bytes: Callable[[int], int]
     """Bytes the exact answer needs to remember of the first n items, without any overhead."""
+    answer: Callable[[S], float] = _estimate
+    interval: Callable[[S], Bounds] = _bounds
     unit: str = "events"
     """What the stream is a stream of."""
     log: bool = False

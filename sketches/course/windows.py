@@ -23,7 +23,6 @@ __all__ = ["CHAPTERS"]
 
 _PART = "Sliding windows"
 _BITS = 12
-_INVERSE_ERRORS = (2, 4, 8, 16, 32, 64)
 _SHOWN = 10
 """One over the error of the counter that is shown."""
 
@@ -48,27 +47,58 @@ def _within(values: NDArray[np.int64], window: int) -> Callable[[int], float]:
     return lambda events: float(sums[events] - sums[max(0, events - window)])
 
 
-def _exact(stream: Stream, seed: int) -> Chapter:
-    window, item = _window(stream), stream.burst
-    values = (stream.codes == stream.names.index(item)).astype(np.int64)
-    ones = _within(values, window)
-    study = Study(
-        what=f"“{item}” among the last {window:,} events",
-        axis="events in the window",
-        make=lambda size, run: ExactSlidingCounter(window=size),
-        size=window,
-        sizes=(window,),
-        size_name="window",
+def _study(
+    seed: int,
+    values: NDArray[np.int64],
+    truth: Callable[[int], float],
+    make: Callable[[int, int], SlidingCounter],
+    *,
+    what: str,
+    axis: str,
+    exact_bytes: Callable[[int], int],
+    trial: int,
+) -> Study[SlidingCounter]:
+    """Return the study of a counter that `make` builds for one over the error that it promises."""
+    return Study(
+        what=what,
+        axis=axis,
+        make=make,
+        size=_SHOWN,
+        sizes=(2, 4, 8, 16, 32, 64),
+        size_name="1 / promised error",
         items=_ticked(values),
         feed=_feed,
         certain=True,
         seed=seed,
-        answer=lambda counter: counter.estimate(),
-        interval=lambda counter: counter.bounds(),
-        truth=ones,
-        exact_bytes=lambda events: int(8 + 16 * ones(events)),
+        truth=truth,
+        exact_bytes=exact_bytes,
         runs=1,
+        trial=trial,
+        checks=50,
+        promise=lambda size: 1.0 / size,
+        promise_name="promised at most",
     )
+
+
+def _burst_study(stream: Stream, seed: int, make: Callable[[int, int], SlidingCounter]) -> Study[SlidingCounter]:
+    """Return the study of the window's events of the item that comes in a burst."""
+    window, item = _window(stream), stream.burst
+    values = (stream.codes == stream.names.index(item)).astype(np.int64)
+    ones = _within(values, window)
+    return _study(
+        seed,
+        values,
+        ones,
+        make,
+        what=f"“{item}” among the last {window:,} events",
+        axis="events in the window",
+        exact_bytes=lambda events: int(8 + 16 * ones(events)),
+        trial=len(stream),
+    )
+
+
+def _exact(stream: Stream, seed: int) -> Chapter:
+    study = _burst_study(stream, seed, lambda _, run: ExactSlidingCounter(window=_window(stream)))
     time, memory = study.over_time()
     return Chapter(
         id="exact-sliding-counter",
@@ -84,30 +114,7 @@ def _exact(stream: Stream, seed: int) -> Chapter:
 
 
 def _dgim(stream: Stream, seed: int) -> Chapter:
-    window, item = _window(stream), stream.burst
-    values = (stream.codes == stream.names.index(item)).astype(np.int64)
-    ones = _within(values, window)
-    study = Study(
-        what=f"“{item}” among the last {window:,} events",
-        axis="events in the window",
-        make=lambda size, run: Dgim(window=window, error=1.0 / size),
-        size=_SHOWN,
-        sizes=_INVERSE_ERRORS,
-        size_name="1 / promised error",
-        items=_ticked(values),
-        feed=_feed,
-        certain=True,
-        seed=seed,
-        answer=lambda counter: counter.estimate(),
-        interval=lambda counter: counter.bounds(),
-        truth=ones,
-        exact_bytes=lambda events: int(8 + 16 * ones(events)),
-        runs=1,
-        trial=len(stream),
-        checks=50,
-        promise=lambda size: 1.0 / size,
-        promise_name="promised at most",
-    )
+    study = _burst_study(stream, seed, lambda size, run: Dgim(window=_window(stream), error=1.0 / size))
     return Chapter(
         id="dgim",
         part=_PART,
@@ -124,26 +131,15 @@ def _dgim(stream: Stream, seed: int) -> Chapter:
 def _dgim_sum(stream: Stream, seed: int) -> Chapter:
     window = _window(stream)
     values = np.clip(np.round(np.abs(stream.values)), 0, 2**_BITS - 1).astype(np.int64)
-    study = Study(
+    study = _study(
+        seed,
+        values,
+        _within(values, window),
+        lambda size, run: DgimSum(window=window, error=1.0 / size, bits=_BITS),
         what=f"sum of “{stream.value_name}” over the last {window:,} events",
         axis="sum in the window",
-        make=lambda size, run: DgimSum(window=window, error=1.0 / size, bits=_BITS),
-        size=_SHOWN,
-        sizes=_INVERSE_ERRORS,
-        size_name="1 / promised error",
-        items=_ticked(values),
-        feed=_feed,
-        certain=True,
-        seed=seed,
-        answer=lambda counter: counter.estimate(),
-        interval=lambda counter: counter.bounds(),
-        truth=_within(values, window),
         exact_bytes=lambda events: 8 + 16 * min(events, window),
-        runs=1,
         trial=min(len(stream), 20_000),
-        checks=50,
-        promise=lambda size: 1.0 / size,
-        promise_name="promised at most",
     )
     return Chapter(
         id="dgim-sum",

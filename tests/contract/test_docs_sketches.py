@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import doctest
-import importlib
-import inspect
-import pkgutil
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import sketches
-from sketches.contract import Sketch
 from sketches.course import contents
+from tests.unit.sketch_examples import sketch_classes
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def text_of(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
-
-
-def classes() -> set[type[Sketch]]:
-    for _, name, _ in pkgutil.iter_modules(sketches.__path__):
-        importlib.import_module(f"sketches.{name}")
-    found: set[type[Sketch]] = set()
-    waiting: list[Any] = [Sketch]
-    while waiting:
-        for one in waiting.pop().__subclasses__():
-            waiting.append(one)
-            if not inspect.isabstract(one) and one.__module__.startswith("sketches."):
-                found.add(one)
-    return found
 
 
 def rows() -> dict[str, list[str]]:
@@ -55,11 +37,11 @@ def test_the_examples_run(path: str) -> None:
 
 
 def test_every_sketch_is_listed_with_what_repeats_do() -> None:
-    assert set(rows()) == {one.__name__ for one in classes()}
-    for one in classes():
+    assert set(rows()) == {one.__name__ for one in sketch_classes()}
+    for one in sketch_classes():
         assert rows()[one.__name__][-1].strip() == one.repeats.value, one
 
 
 def test_the_readme_counts_them() -> None:
-    assert f"{len(classes())} of them" in text_of("README.md")
-    assert len(contents.COURSE) == len(classes())
+    assert f"{len(sketch_classes())} of them" in text_of("README.md")
+    assert len(contents.COURSE) == len(sketch_classes())

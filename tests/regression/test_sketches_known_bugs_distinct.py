@@ -6,11 +6,7 @@ A hash that differs between processes: sketches of two executors do not fit toge
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
-from pathlib import Path
 
 import datasketch
 import numpy as np
@@ -21,8 +17,8 @@ from numpy.typing import NDArray
 from sketches import hyperloglog
 from sketches.hyperloglog import HyperLogLog
 from sketches.quantiles import KllQuantiles
+from tests.fresh_process import printed
 
-ROOT = Path(__file__).parents[2]
 HUGE = (1e9, 1e10, 1e12, 1e15)
 
 
@@ -88,19 +84,7 @@ quantiles = KllQuantiles(k=8)
 quantiles.update_batch(np.arange(5000))
 print([hashlib.sha256(sketch.to_bytes()).hexdigest() for sketch in [*counting, *graphs, quantiles]])
 """
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            check=True,
-            text=True,
-            timeout=60,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    return len(found) == 1
+    return printed(script, "1") == printed(script, "2")
 
 
 def test_hashes_of_64_bits_count_to_10_to_the_15() -> None:

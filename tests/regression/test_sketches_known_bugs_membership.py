@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +21,10 @@ from sketches.bits import BitSlices, Slicing
 from sketches.bloom import BloomFilter
 from sketches.hashing import hash_item
 from sketches.scalable_bloom import ScalableBloomFilter
+from tests.fresh_process import printed
 
 # The peer brings no types.
 peer: Any = importlib.import_module("pybloom_live")
-ROOT = Path(__file__).resolve().parents[2]
 PROBES = np.arange(10**9, 10**9 + 200_000)
 
 
@@ -316,19 +312,7 @@ print([hashlib.sha256(one.to_bytes()).hexdigest() for one in filters])
 """
 
 
-def digests(seed: str, broken: bool) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(broken=broken)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=60,
-    ).stdout
-
-
 def test_processes_of_any_hash_seed_make_the_same_bytes_and_pythons_own_hash_is_seen() -> None:
-    assert digests("1", broken=False) == digests("2", broken=False)
-    first, second = digests("1", broken=True), digests("2", broken=True)
+    assert printed(PROGRAM.format(broken=False), "1") == printed(PROGRAM.format(broken=False), "2")
+    first, second = (printed(PROGRAM.format(broken=True), seed) for seed in ("1", "2"))
     assert all(one != other for one, other in zip(first.split(","), second.split(","), strict=True))

@@ -5,11 +5,7 @@ No library that is installed here has a mergeable reservoir to show the bugs on;
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +13,15 @@ import pytest
 from sketches.contract import Sketch
 from sketches.decayed_reservoir import DecayedReservoir
 from sketches.deltas import Deltas
+from sketches.draws import Draws
+from sketches.portable import log_of
 from sketches.reservoir import BottomKSample
-from sketches.reservoir_l import ReservoirL, log_of
-from sketches.reservoir_r import Draws, ReservoirR, UniformReservoir
+from sketches.reservoir_l import ReservoirL
+from sketches.reservoir_r import ReservoirR, UniformReservoir
 from sketches.stratified_sample import StratifiedSample
 from sketches.weighted_reservoir import WeightedReservoir
+from tests.fresh_process import printed
 
-ROOT = Path(__file__).parents[2]
 UNIFORM: list[type[UniformReservoir]] = [ReservoirR, ReservoirL]
 COUNTED: dict[str, tuple[Callable[[], Any], Callable[[int], Any]]] = {
     "R": (lambda: ReservoirR(20, seed=1), lambda item: item),
@@ -123,22 +121,14 @@ sample.update_batch(["payment-%d" % item for item in range(500)])
 sys.stdout.write(hashlib.sha256(sample.to_bytes()).hexdigest())
 """
 PYTHON_HASHES = """
-import sketches.reservoir as bottom_k, sketches.reservoir_r as r, sketches.stratified_sample as stratified
-r.hash_item = stratified.hash_item = lambda item, seed: hash((str(item), seed)) % 2**64
+import sketches.draws as draws, sketches.reservoir as bottom_k, sketches.stratified_sample as stratified
+draws.hash_item = stratified.hash_item = lambda item, seed: hash((str(item), seed)) % 2**64
 bottom_k.BottomKSample._digest = lambda self, kind, data: (hash(data) % 2**64).to_bytes(8, "big")
 """
 
 
 def bytes_in_process(hash_seed: str, mutation: str) -> list[str]:
-    return subprocess.run(
-        [sys.executable, "-c", BYTES.format(mutation=mutation)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=120,
-    ).stdout.split()
+    return printed(BYTES.format(mutation=mutation), hash_seed).split()
 
 
 def test_bytes_do_not_depend_on_the_hash_seed_of_the_process() -> None:

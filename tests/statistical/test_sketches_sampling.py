@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from sketches.decayed_reservoir import DecayedReservoir
+from sketches.draws import Draws
 from sketches.reservoir import BottomKSample
 from sketches.reservoir_l import ReservoirL
-from sketches.reservoir_r import Draws, ReservoirR, UniformReservoir
+from sketches.reservoir_r import ReservoirR, UniformReservoir
 from sketches.stratified_sample import StratifiedSample
 from sketches.weighted_reservoir import WeightedReservoir
 

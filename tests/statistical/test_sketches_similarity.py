@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sketches.intervals import binomial_bounds
 from sketches.lsh import LshIndex
-from sketches.minhash import MinHash, binomial_bounds, estimate, recall, signatures, solve_bands
+from sketches.minhash import MinHash, estimate, recall, signatures, solve_bands
 from sketches.similarity import measure_recall, similar_pairs
 
 Items = NDArray[np.uint64]

@@ -6,45 +6,28 @@ import hashlib
 import importlib
 import inspect
 import json
-import os
 import pkgutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow
 import pytest
 
-import sketches
 from sketches.contract import Repeats, Sketch
 from sketches.deltas import Deltas
 from sketches.frame import pack, unpack
+from tests.fresh_process import printed
 from tests.unit import sketch_examples
+from tests.unit.sketch_examples import sketch_classes
 from tests.unit.sketch_examples.example import Example, equal
 from veilocity.errors import SketchMismatchError, StateError
 
 GOLDEN = Path(__file__).parent / "data" / "sketches"
-ROOT = Path(__file__).parents[2]
 FAMILIES = [name for _, name, _ in pkgutil.iter_modules(sketch_examples.__path__) if name != "example"]
 BY_FAMILY: dict[str, list[Example]] = {name: importlib.import_module(f"tests.unit.sketch_examples.{name}").EXAMPLES for name in FAMILIES}
 EXAMPLES = [example for family in BY_FAMILY.values() for example in family]
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.name)
-
-
-def classes() -> set[type[Sketch]]:
-    """Return every sketch of the room."""
-    for _, name, _ in pkgutil.iter_modules(sketches.__path__):
-        importlib.import_module(f"sketches.{name}")
-    found: set[type[Sketch]] = set()
-    waiting: list[Any] = [Sketch]
-    while waiting:
-        for one in waiting.pop().__subclasses__():
-            waiting.append(one)
-            if not inspect.isabstract(one) and one.__module__.startswith("sketches."):
-                found.add(one)
-    return found
 
 
 def filled(example: Example, start: int = 0, end: int | None = None) -> Sketch:
@@ -60,13 +43,13 @@ def digests(family: str) -> dict[str, str]:
 
 
 def test_every_sketch_has_an_example_and_a_kind_of_its_own() -> None:
-    assert classes() == {type(one.make()) for one in EXAMPLES}
-    kinds = [one.kind for one in classes()]
+    assert sketch_classes() == {type(one.make()) for one in EXAMPLES}
+    kinds = [one.kind for one in sketch_classes()]
     assert len(set(kinds)) == len(kinds)
     assert all(len(kind) == 4 for kind in kinds)
 
 
-@pytest.mark.parametrize("sketch", sorted(classes(), key=str), ids=str)
+@pytest.mark.parametrize("sketch", sorted(sketch_classes(), key=str), ids=str)
 def test_every_sketch_is_documented(sketch: type[Sketch]) -> None:
     module = inspect.getdoc(inspect.getmodule(sketch)) or ""
     assert ">>>" in (inspect.getdoc(sketch) or ""), "a runnable example"
@@ -224,19 +207,7 @@ def test_bytes_are_those_of_every_machine_and_release(family: str) -> None:
 
 def test_bytes_do_not_depend_on_the_process() -> None:
     script = "from tests.unit.test_sketches_contract import FAMILIES, digests; print([digests(family) for family in FAMILIES])"
-    found = [
-        subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            check=True,
-            text=True,
-            timeout=120,
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert found[0] == found[1]
+    assert printed(script, "1") == printed(script, "2")
 
 
 if __name__ == "__main__":

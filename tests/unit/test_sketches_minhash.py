@@ -5,7 +5,8 @@ import pytest
 
 from sketches import minhash
 from sketches.hashing import hash_item
-from sketches.minhash import MinHash, MinHashParameters, binomial_bounds, estimate, signatures
+from sketches.intervals import binomial_bounds
+from sketches.minhash import MinHash, MinHashParameters, estimate, signatures
 from veilocity.errors import SketchMismatchError
 
 both = pytest.mark.parametrize("one_permutation", [False, True])

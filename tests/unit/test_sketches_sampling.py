@@ -12,12 +12,15 @@ import pytest
 
 from sketches.contract import Bounds, Sketch
 from sketches.decayed_reservoir import DecayedReservoir
+from sketches.draws import Draws
 from sketches.frame import pack, unpack
+from sketches.intervals import binomial_bounds, share_bounds, wilson_bounds
+from sketches.portable import exponential_of, log_of, logs_of
 from sketches.reservoir import BottomKSample, Reservoir
-from sketches.reservoir_l import ReservoirL, exponential_of, log_of, logs_of
-from sketches.reservoir_r import Draws, ReservoirR, UniformReservoir, share_bounds
+from sketches.reservoir_l import ReservoirL
+from sketches.reservoir_r import ReservoirR, UniformReservoir
 from sketches.stratified_sample import StratifiedSample
-from sketches.weighted_reservoir import WeightedReservoir, wilson_bounds
+from sketches.weighted_reservoir import WeightedReservoir
 from veilocity.errors import SketchMismatchError, StateError
 
 FIRST_LAYOUT = bytes.fromhex(
@@ -210,8 +213,10 @@ def test_exact_intervals_shrink_with_the_sample_and_end_at_the_truth() -> None:
     assert widths[-1] == 0.0
     assert share_bounds(0.0, 100, None, 0.95).low == 0.0
     assert math.isclose(share_bounds(0.0, 100, None, 0.95).high, 1.0 - 0.025**0.01, rel_tol=1e-9)
-    between, low, high = (share_bounds(share, 3, 10, 0.9) for share in (0.5, 1 / 3, 2 / 3))
-    assert between == Bounds(low.low, high.high)
+    assert share_bounds(0.3, 50, None, 0.9) == binomial_bounds(15, 50, 0.9)
+    for population in (10, None):
+        between, low, high = (share_bounds(share, 3, population, 0.9) for share in (0.5, 1 / 3, 2 / 3))
+        assert between == Bounds(low.low, high.high)
     for share, confidence in ((1.1, 0.9), (-0.1, 0.9), (0.5, 0.0), (0.5, 1.0), (math.nan, 0.5)):
         with pytest.raises(SketchMismatchError, match="lies"):
             share_bounds(share, 3, 10, confidence)

@@ -9,7 +9,7 @@ import pytest
 
 import sketches
 from sketches.contract import Sketch
-from tests.unit.test_sketches_contract import classes
+from tests.unit.sketch_examples import sketch_classes
 
 SURFACE = """AmsF2 BloomFilter BottomKSample Bounds CountMin CountingBloomFilter DecayedCounts DecayedReservoir Deltas Dgim DgimSum
 ExactSlidingCounter FkEstimator FlajoletMartin Group HyperLogLog KllQuantiles LshIndex MergeableTriangles MinHash Repeats Reservoir
@@ -27,7 +27,7 @@ def test_the_surface_is_this() -> None:
 
 def test_every_sketch_can_be_imported_from_the_room() -> None:
     offered = {one for name in SURFACE if isinstance(one := getattr(sketches, name), type) and issubclass(one, Sketch)}
-    assert classes() <= offered
+    assert sketch_classes() <= offered
 
 
 def test_who_needs_one_sketch_does_not_load_spark_or_another_library_of_sketches() -> None:
