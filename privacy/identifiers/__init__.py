@@ -3,4 +3,10 @@
 Every secret comes from a key ring with versions; nothing here is ever an unkeyed hash.
 """
 
-__all__: list[str] = []
+from privacy.identifiers.card_tokens import CardCipher
+from privacy.identifiers.ff1 import FF1
+from privacy.identifiers.keyring import KeyRing
+from privacy.identifiers.pseudonyms import Pseudonymiser
+from privacy.identifiers.sealing import Sealer, SubjectKeyStore
+
+__all__ = ["FF1", "CardCipher", "KeyRing", "Pseudonymiser", "Sealer", "SubjectKeyStore"]
