@@ -4,8 +4,8 @@
     K     = HMAC-SHA-256(ring key of "pseudonyms/SINK", "period" || 0x00 || kind || 0x00 || start of the period || its length)
 
 The ring's version is the one in force at the start of the period, so that one person has one token during the whole of it. Transactions and
-alerts do not rotate, since they name an event and not a person: for them the period's start and length are 0 and the version is the one in
-force at the event's own time, which whoever refers to the event must therefore know.
+alerts never change, since they name an event and not a person, and whoever refers to one (a payment to its alert) need not know when it
+happened: for them the period's start and length are 0 and the version is the ring's oldest.
 
 Guarantees: the same identifier, kind, sink and period have the same token in every process and every replay. Tokens of two sinks, two kinds
 or two periods of a person cannot be linked without the ring, so neither can two stores be joined nor a person be followed beyond a period
@@ -121,7 +121,7 @@ class Pseudonymiser:
         Args:
             kind: what it identifies.
             identifier: as it came.
-            event_ms: time of the event it belongs to; of a transaction or alert, its own.
+            event_ms: time of the event it belongs to; of a transaction or alert it changes nothing.
 
         Raises:
             KeyMissingError: the ring has no version for that time.
@@ -196,6 +196,8 @@ class Pseudonymiser:
         return _hashes(_state(key, b"member\x00"), subjects)
 
     def _domain(self, kind: TokenKind, event_ms: int) -> _Domain:
+        if kind in EVENT_KINDS:
+            return _Domain(kind, self._ring.versions[0], 0, 0)
         width_ms = self._periods[kind]
         if not width_ms:
             return _Domain(kind, self._ring.version_at(event_ms), 0, 0)
@@ -204,7 +206,9 @@ class Pseudonymiser:
 
     def _rows_by_domain(self, kind: TokenKind, times: NDArray[np.int64]) -> Iterable[tuple[_Domain, list[int]]]:
         width_ms = self._periods[kind]
-        if width_ms:
+        if kind in EVENT_KINDS:
+            marks = np.zeros_like(times)
+        elif width_ms:
             marks = times - times % width_ms
         else:
             begins = [self._ring.from_ms(version) for version in self._ring.versions]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from veilocity import logs, settings
+from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
 from veilocity.cli.start import prepare
@@ -18,6 +19,7 @@ from veilocity.errors import FatalError, VeilocityError
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="veilocity", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(rules_commands.app, name="rules")
 app.command()(course_command.rubric)
 
@@ -77,14 +79,6 @@ def ingest() -> None:
     from ingest import service  # noqa: PLC0415  # a room, imported when needed
 
     service.run(prepare("ingest"))
-
-
-@app.command()
-def privacy() -> None:
-    """Run the PySpark privacy stage."""
-    from privacy import service  # noqa: PLC0415  # a room, imported when needed
-
-    service.run(prepare("privacy"))
 
 
 @app.command()

@@ -1,0 +1,31 @@
+"""`veilocity privacy`: runs the privacy stage, judges policies, and measures, anonymises and audits."""
+
+from __future__ import annotations
+
+import typer
+
+from veilocity.cli.privacy_policy import check
+from veilocity.cli.privacy_tables import anonymise, measure
+from veilocity.cli.start import prepare
+
+__all__ = ["app"]
+
+app = typer.Typer(rich_markup_mode=None)
+app.command()(check)
+app.command()(measure)
+app.command()(anonymise)
+
+
+@app.callback(invoke_without_command=True)
+def privacy(context: typer.Context) -> None:
+    """Run the PySpark privacy stage, or judge a policy, measure or anonymise a table."""
+    if context.invoked_subcommand is None:
+        serve()
+
+
+@app.command()
+def serve() -> None:
+    """Run the privacy stage; so does `veilocity privacy` alone."""
+    from privacy import service  # noqa: PLC0415  # a room, imported when needed
+
+    service.run(prepare("privacy"))
