@@ -2,23 +2,27 @@
 
     transactions = released + suppressed + late + pending         holds after every micro-batch, and is checked
 
-A payment is in exactly one of the four: late when it is read, else pending until its window closes, then released or suppressed. A later
-answer to it (an amendment) changes its stored verdict and none of these.
+A payment is in exactly one of the four: late when it is read, else pending until its window closes, then released, or held for the window
+of the next tier and so still pending, or, when there is none, suppressed. A later answer to it (an amendment) changes its stored verdict
+and none of these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from privacy.anonymity import Row
 from privacy.hierarchies import MISSING, QuasiIdentifiers, hour_of
+from privacy.members import MemberOf, window_member
 from privacy.parts import MaskedPart, MaskedPayment
 from privacy.policy import Policy
+from privacy.regions import Regional, here
 from privacy.releases import release
 from privacy.state import StagedRow, StageState
+from privacy.windows import Window
 from sketches import alike
 from storage.documents import (
     MaskedAlert,
@@ -31,10 +35,20 @@ from storage.documents import (
     Sample,
     SimilarGroup,
 )
-from veilocity.contracts import Verdict
 from veilocity.errors import StateError
 
-__all__ = ["MOST_GROUPS", "MOST_MEMBERS", "Absorbed", "ClosedWindow", "absorb", "close_window", "concluded", "features_of", "staged_row"]
+__all__ = [
+    "MOST_GROUPS",
+    "MOST_MEMBERS",
+    "Absorbed",
+    "ClosedWindow",
+    "absorb",
+    "close_window",
+    "concluded",
+    "features_of",
+    "hold",
+    "staged_row",
+]
 
 MOST_GROUPS = 200
 """Groups kept of one window, largest first: an analyst reads no more."""
@@ -57,15 +71,24 @@ class Absorbed(msgspec.Struct):
 class ClosedWindow(msgspec.Struct, frozen=True):
     """What one window gave when it closed."""
 
-    start_ms: int
+    window: Window
     releases: tuple[ReleaseDocument, ...]
     groups: tuple[SimilarGroup, ...]
     released: int
     suppressed: int
+    held: tuple[StagedRow, ...]
+    """For the window of the next tier."""
 
 
-def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy) -> Absorbed:
-    """Take the parts into the state (its clock, windows and sketches) and return what became of the payments."""
+def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, positions: Mapping[int, int]) -> Absorbed:
+    """Take the parts into the state (its clock, windows and sketches) and return what became of the payments.
+
+    Args:
+        state: is changed.
+        parts: of one micro-batch.
+        policy: the promise.
+        positions: where the micro-batch ends on each partition of `decisions`.
+    """
     payments = sorted((payment for part in parts for payment in part.payments), key=_place_in_kafka)
     events = ((payment.partition, payment.transaction.minute_ms) for payment in payments)
     state.clock, windows = state.clock.assigned(policy.windows, events)
@@ -78,9 +101,13 @@ def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy) -> Ab
         if window is not None:
             staged.setdefault(window, []).append(staged_row(transaction))
     for window, rows in staged.items():
-        state.open_windows[window] = state.open_windows.get(window, 0) + len(rows)
+        state.open_windows[0][window] = state.open_windows[0].get(window, 0) + len(rows)
     state.sample.update_batch(bytes.fromhex(transaction.id) for transaction in transactions)
     state.clock = state.clock.closed(policy.windows)
+    heartbeats = [heartbeat for part in parts for heartbeat in part.heartbeats]
+    state.silence, drain = state.silence.after(heartbeats, policy.windows.drain_ms, positions)
+    if drain:
+        state.clock = state.clock.drained(policy.windows, state.open_windows[0])
     return Absorbed(tuple(transactions), staged, new_places, late=windows.count(None))
 
 
@@ -106,7 +133,7 @@ def staged_row(transaction: MaskedTransaction) -> StagedRow:
         amount_band=transaction.amount_band,
         category=transaction.category,
     )
-    row = Row(transaction.id, transaction.subject, quasi, flagged=transaction.verdict == Verdict.FLAGGED)
+    row = Row(transaction.id, transaction.subject, quasi, transaction.verdict.value)
     return StagedRow(row, features_of(transaction, quasi))
 
 
@@ -124,21 +151,49 @@ def features_of(transaction: MaskedTransaction, quasi: QuasiIdentifiers) -> tupl
     )
 
 
-def close_window(rows: Sequence[StagedRow], policy: Policy, start_ms: int, seq: int) -> ClosedWindow:
+def close_window(
+    rows: Sequence[StagedRow], policy: Policy, window: Window, seq: int, regional: Regional = here, member_of: MemberOf = window_member
+) -> ClosedWindow:
     """Return what a closed window gives; its rows decide, not their order.
+
+    Args:
+        rows: all that were staged for it.
+        policy: the promise.
+        window: which.
+        seq: number of the micro-batch.
+        regional: where regions of a large window are anonymised.
+        member_of: who a person is in one window's releases.
 
     Raises:
         UnsafeReleaseError: a class failed its proof.
     """
-    end_ms = start_ms + policy.windows.width_ms
-    outcome = release([staged.row for staged in rows], policy.name, policy.k, start_ms, end_ms)
+    subjects = {staged.row.subject for staged in rows}
+    members = {subject: member_of(window.start_ms, window.end_ms, subject) for subject in subjects}
+    people = [msgspec.structs.replace(staged.row, member=members[staged.row.subject]) for staged in rows]
+    outcome = release(people, policy.name, policy.terms(window), window, regional)
+    last = window.tier == policy.windows.last_tier
     return ClosedWindow(
-        start_ms=start_ms,
+        window=window,
         releases=tuple(ReleaseDocument(one.class_id, seq, one) for one in outcome.releases),
-        groups=_groups(rows, policy.similarity, start_ms, seq),
+        # Payments are compared once, with all of their first window.
+        groups=() if window.tier else _groups(rows, policy.similarity, window.start_ms, seq),
         released=outcome.released,
-        suppressed=outcome.suppressed,
+        suppressed=len(outcome.left) if last else 0,
+        held=() if last else tuple(StagedRow(msgspec.structs.replace(row, member=""), ()) for row in outcome.left),
     )
+
+
+def hold(state: StageState, policy: Policy, closed: Sequence[ClosedWindow]) -> dict[int, list[StagedRow]]:
+    """Count what closed windows of one tier hold back into the windows of the next, and return it by their starts."""
+    held: dict[int, list[StagedRow]] = {}
+    for one in closed:
+        if one.held:
+            later = state.clock.window(policy.windows, one.window.tier + 1, one.window.start_ms)
+            held.setdefault(later.start_ms, []).extend(one.held)
+    for start_ms, rows in held.items():
+        windows = state.open_windows[closed[0].window.tier + 1]
+        windows[start_ms] = windows.get(start_ms, 0) + len(rows)
+    return held
 
 
 def _groups(rows: Sequence[StagedRow], similarity: float, start_ms: int, seq: int) -> tuple[SimilarGroup, ...]:
@@ -179,7 +234,7 @@ def concluded(
         StateError: the counters do not add up.
     """
     for window in closed:
-        del state.open_windows[window.start_ms]
+        del state.open_windows[window.window.tier][window.window.start_ms]
     state.progress = _counted(state, parts, absorbed, closed, seq, now_ms)
     members = tuple(member.hex() for member in state.sample.members())
     return MaskedBatch(
@@ -214,7 +269,7 @@ def _counted(
         released=before.released + sum(window.released for window in closed),
         suppressed=before.suppressed + sum(window.suppressed for window in closed),
         late=before.late + absorbed.late,
-        pending=sum(state.open_windows.values()),
+        pending=state.pending,
         classes=before.classes + sum(len(window.releases) for window in closed),
         alert_revisions=before.alert_revisions + sum(part.alert_revisions for part in parts),
         alerts=before.alerts + sum(part.alerts_opened for part in parts),

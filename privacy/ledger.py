@@ -2,7 +2,7 @@
 
     ledger/00000012.entry           state after micro-batch 12, and the places it added to the filter
     ledger/00000012.places          the whole filter after micro-batch 12, every `SNAPSHOT_BATCHES`
-    staged/1690596000000/12.rows    payments of micro-batch 12 that wait for the window that begins then
+    staged/0-1690596000000/12.rows  payments that micro-batch 12 put aside for the window of tier 0 that begins then
 
 Spark repeats micro-batch N with the same records until it has recorded N as committed. So: entry N is written after the stores have
 everything of N and before Spark commits N; a repeated N reads entry N-1 and overwrites its own files; and the staged rows of a window
@@ -13,21 +13,23 @@ that N closed are deleted by N+1, when N can no longer be repeated. Checkpoint, 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from privacy.files import read_whole, write_whole
+from privacy.heartbeat import Silence
 from privacy.policy import Policy
 from privacy.state import StagedRow, StageState
-from privacy.windows import Clock
+from privacy.windows import Clock, Window
 from sketches import BloomFilter, Reservoir
 from storage.documents import Progress
 from veilocity.errors import StateError
 
 __all__ = ["SNAPSHOT_BATCHES", "Ledger"]
 
-LAYOUT = 1
+LAYOUT = 2
 SNAPSHOT_BATCHES = 200
 _NOTHING = -1
 
@@ -39,13 +41,18 @@ class _Entry(msgspec.Struct):
     policy: Policy
     progress: Progress
     clock: Clock
-    open_windows: dict[int, int]
-    closed_windows: list[int]
-    """Windows that this micro-batch closed: their staged rows are still there."""
+    open_windows: list[dict[int, int]]
+    closed_windows: list[tuple[int, int]]
+    """Tier and start of the windows that this micro-batch closed: their staged rows are still there."""
+    silence: Silence
     sample: bytes
     new_places: list[bytes]
     snapshot: int
     """Micro-batch of the newest snapshot of the filter, -1 for none."""
+
+
+class _Layout(msgspec.Struct):
+    layout: int
 
 
 class Ledger:
@@ -100,20 +107,24 @@ class Ledger:
             open_windows=entry.open_windows,
             sample=Reservoir.from_bytes(entry.sample),
             places=self._places(batch, entry.snapshot),
+            silence=entry.silence,
         )
 
-    def stage(self, batch: int, staged: dict[int, list[StagedRow]]) -> None:
-        """Put payments aside until their windows close; staging a micro-batch again overwrites it."""
-        for window, rows in staged.items():
-            write_whole(self._staged / str(window) / f"{batch}.rows", msgspec.msgpack.encode(rows))
+    def stage(self, batch: int, tier: int, staged: dict[int, list[StagedRow]]) -> None:
+        """Put payments aside until their windows, by their starts, close; staging a micro-batch again overwrites it.
 
-    def staged(self, window: int, expected: int) -> list[StagedRow]:
+        A micro-batch stages for a tier once: payments that it read for tier 0, those that a window of the tier before left for a later.
+        """
+        for start_ms, rows in staged.items():
+            write_whole(self._folder(tier, start_ms) / f"{batch}.rows", msgspec.msgpack.encode(rows))
+
+    def staged(self, tier: int, start_ms: int, expected: int) -> list[StagedRow]:
         """Return all payments that wait for a window, sorted by id.
 
         Raises:
             StateError: there are not as many as were counted.
         """
-        paths = (self._staged / str(window)).glob("*.rows")
+        paths = self._folder(tier, start_ms).glob("*.rows")
         rows = [row for path in paths for row in read_whole(path, list[StagedRow])]
         if len(rows) != expected:
             raise StateError(
@@ -121,7 +132,7 @@ class Ledger:
             )
         return sorted(rows, key=lambda staged: staged.row.id)
 
-    def commit(self, batch: int, state: StageState, new_places: list[bytes], closed_windows: list[int]) -> None:
+    def commit(self, batch: int, state: StageState, new_places: list[bytes], closed: Sequence[Window]) -> None:
         """Write the entry of `batch`, then forget what no repetition can need any more."""
         previous = self._read(batch - 1) if batch else None
         snapshot = previous.snapshot if previous else _NOTHING
@@ -135,15 +146,16 @@ class Ledger:
             progress=state.progress,
             clock=state.clock,
             open_windows=state.open_windows,
-            closed_windows=closed_windows,
+            closed_windows=[(window.tier, window.start_ms) for window in closed],
+            silence=state.silence,
             sample=state.sample.to_bytes(),
             new_places=new_places,
             snapshot=snapshot,
         )
         write_whole(self._entry_path(batch), msgspec.msgpack.encode(entry))
         # `batch` is running, so its predecessor is committed: what that closed cannot be asked for again.
-        for window in previous.closed_windows if previous else []:
-            shutil.rmtree(self._staged / str(window), ignore_errors=True)
+        for tier, start_ms in previous.closed_windows if previous else []:
+            shutil.rmtree(self._folder(tier, start_ms), ignore_errors=True)
 
     def _places(self, batch: int, snapshot: int) -> BloomFilter:
         if snapshot == _NOTHING:
@@ -158,9 +170,15 @@ class Ledger:
         return places
 
     def _read(self, batch: int) -> _Entry:
+        layout = read_whole(self._entry_path(batch), _Layout).layout
+        if layout > LAYOUT:
+            raise StateError(f"ledger layout {layout} is newer than {LAYOUT}: upgrade this program")
+        if layout < LAYOUT:
+            raise StateError(
+                f"ledger layout {layout} is older than {LAYOUT} and knows no tiers of windows: go on with the program that wrote it, "
+                "or remove the folder of the privacy stage together with the stores' data to begin anew"
+            )
         entry = read_whole(self._entry_path(batch), _Entry)
-        if entry.layout > LAYOUT:
-            raise StateError(f"ledger layout {entry.layout} is newer than {LAYOUT}: upgrade this program")
         if entry.policy != self._policy:
             changed = ", ".join(name for name in Policy.__struct_fields__ if getattr(entry.policy, name) != getattr(self._policy, name))
             raise StateError(
@@ -173,6 +191,9 @@ class Ledger:
         for path in (*self._entries.glob("*.entry"), *self._entries.glob("*.places")):
             if int(path.stem) < before:
                 path.unlink(missing_ok=True)
+
+    def _folder(self, tier: int, start_ms: int) -> Path:
+        return self._staged / f"{tier}-{start_ms}"
 
     def _entry_path(self, batch: int) -> Path:
         return self._entries / f"{batch:08d}.entry"

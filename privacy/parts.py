@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from privacy.heartbeat import Heartbeat
 from privacy.masking import Masker
 from storage.documents import MaskedAlert, MaskedAmendment, MaskedTransaction, Position
 from veilocity.contracts import Alert, Decision, Fix, decode
@@ -21,7 +22,7 @@ from veilocity.geo import valid_coordinates
 
 __all__ = ["MaskedPart", "MaskedPayment", "PartBuilder", "Source"]
 
-Source = Literal["decisions", "alerts", "fixes"]
+Source = Literal["decisions", "alerts", "fixes", "heartbeats"]
 
 
 class MaskedPayment(msgspec.Struct, array_like=True, gc=False):
@@ -49,6 +50,8 @@ class MaskedPart(msgspec.Struct, array_like=True):
     fixes: int = 0
     rejected: dict[str, int] = msgspec.field(default_factory=dict)
     """Reason code to records."""
+    heartbeats: list[Heartbeat] = msgspec.field(default_factory=list)
+    """In offset order: their topic has one partition."""
 
 
 class PartBuilder:
@@ -64,7 +67,12 @@ class PartBuilder:
 
     def add(self, source: Source, partition: int, offsets: Iterable[int], values: Iterable[bytes | None]) -> None:
         """Take records of one partition in offset order; refused ones are counted."""
-        take = {"decisions": self._add_decision, "alerts": self._add_alert, "fixes": self._add_fix}[source]
+        take = {
+            "decisions": self._add_decision,
+            "alerts": self._add_alert,
+            "fixes": self._add_fix,
+            "heartbeats": self._add_heartbeat,
+        }[source]
         for offset, value in zip(offsets, values, strict=True):
             try:
                 take(partition, offset, value or b"")
@@ -102,6 +110,9 @@ class PartBuilder:
         known = self._newest_alert.get(masked.id)
         if known is None or masked.revision > known.revision:
             self._newest_alert[masked.id] = masked
+
+    def _add_heartbeat(self, _partition: int, _offset: int, value: bytes) -> None:
+        self._part.heartbeats.append(decode(value, Heartbeat))
 
     def _add_fix(self, _partition: int, _offset: int, value: bytes) -> None:
         fix = decode(value, Fix)

@@ -1,22 +1,35 @@
 """The only place where releases are made: proposed by the anonymiser, verified from the rows, then written.
 
-`verified` shares no code with the search: it counts distinct people, looks every exact value up in the path of its printed value, and
-checks that no payment is in two classes. A class that fails stops the service, because a wrong release cannot be taken back.
+`verify` shares no code with the search: it counts distinct people, looks every exact value up in the path of its printed value, adds the
+sensitive values up in fractions, and checks that no payment is in two classes. A class that fails stops the service, because a wrong
+release cannot be taken back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
 from hashlib import blake2b
+from math import ceil
+from operator import attrgetter
 
 import msgspec
 
-from privacy.anonymity import AnonymousClass, Row, anonymise, loss_of, mean_loss
-from privacy.hierarchies import PATHS, QuasiIdentifiers, cell_resolution
-from veilocity.contracts import Release
+from privacy.anonymity import AnonymousClass, Limits, Row, mean_loss, sensitive_counts
+from privacy.hierarchies import PATHS, TIME, QuasiIdentifiers, cell_resolution
+from privacy.regions import Regional, Terms, anonymise_window, here
+from privacy.windows import Window
+from veilocity.contracts import Release, Verdict
 from veilocity.errors import UnsafeReleaseError
 
-__all__ = ["ReleasedWindow", "class_id", "release", "verify"]
+__all__ = ["ReleasedWindow", "class_id", "release", "verify", "verify_cheaply"]
+
+_CLOSENESS_DIGITS = 10_000
+_ID, _QUASI, _SENSITIVE, _MEMBER = (attrgetter(name) for name in ("id", "quasi", "sensitive", "member"))
+_PERSON = attrgetter("subject", "member")
+_FAULT = "nothing was released, please report this"
 
 
 class ReleasedWindow(msgspec.Struct, frozen=True):
@@ -26,80 +39,152 @@ class ReleasedWindow(msgspec.Struct, frozen=True):
     """Sorted by class id, so that their order tells nothing."""
     released: int
     """Payments in releases."""
-    suppressed: int
-    """Payments that no class of k people could take in."""
-    loss: float
-    """Mean loss per payment, suppressed ones counting 1."""
+    left: tuple[Row, ...]
+    """Rows that found no class, sorted by id: held for a wider window, or suppressed."""
+
+    @property
+    def loss(self) -> float:
+        """Mean loss per payment, those that are left counting 1; 0 when there is none."""
+        lost = sum(one.loss * one.payments for one in self.releases) + len(self.left)
+        total = self.released + len(self.left)
+        return lost / total if total else 0.0
 
 
-def release(rows: Sequence[Row], policy: str, k: int, window_start_ms: int, window_end_ms: int) -> ReleasedWindow:
+def release(rows: Sequence[Row], policy: str, terms: Terms, window: Window, regional: Regional = here) -> ReleasedWindow:
     """Return the verified releases of one closed window.
 
-    Guarantee: every release covers payments of at least k distinct people of `rows`, every payment is in one release or suppressed, and
-    the same rows give the same releases whatever their order.
+    Guarantee: every release covers payments of at least k distinct people of `rows` with at least l distinct sensitive values whose
+    distribution is at most t from that of `rows`; every payment is in one release or left; and the same rows give the same releases
+    whatever their order and wherever regions are anonymised.
+
+    Args:
+        rows: of the window, each with its member.
+        policy: name of the policy, written into the releases.
+        terms: what classes must keep.
+        window: whose rows these are.
+        regional: where regions are anonymised. Anywhere but `here` each region must have been verified there; what is cheap is proven
+            once more.
 
     Raises:
         UnsafeReleaseError: a class failed its proof; nothing of the window is released.
     """
-    classes, suppressed = anonymise(rows, k)
-    verify(classes, k, rows)
-    releases = (_written(one, policy, k, window_start_ms, window_end_ms) for one in classes)
+    classes, left, found = anonymise_window(rows, terms, regional)
+    for fault in (one.fault for one in found if one.fault):
+        raise UnsafeReleaseError(fault)
+    whole = sensitive_counts(rows)
+    if found and regional is not here:
+        verify_cheaply(classes, terms.limits, rows, whole)
+    else:
+        verify(classes, terms.limits, rows, whole, terms.time_level)
+    releases = (_written(one, policy, terms.limits, window, whole) for one in classes)
     return ReleasedWindow(
         releases=tuple(sorted(releases, key=lambda one: one.class_id)),
         released=sum(len(one.rows) for one in classes),
-        suppressed=len(suppressed),
-        loss=mean_loss(classes, len(suppressed)),
+        left=tuple(sorted(left, key=lambda row: row.id)),
     )
 
 
-def verify(classes: Sequence[AnonymousClass], k: int, rows: Sequence[Row]) -> None:
+def verify(
+    classes: Sequence[AnonymousClass], limits: Limits, rows: Sequence[Row], whole: Mapping[str, int] | None = None, time_level: int = 0
+) -> None:
     """Prove from the rows that every class is safe.
 
+    Args:
+        classes: what is to be released.
+        limits: k, l and t that each must keep.
+        rows: that were to be anonymised.
+        whole: how often each sensitive value occurs in the window; by default in `rows`.
+        time_level: lowest level at which times may be printed.
+
     Raises:
-        UnsafeReleaseError: fewer than k distinct people, a value outside its printed value, a payment in two classes or from nowhere, or
-            two classes printed alike.
+        UnsafeReleaseError: fewer than k distinct people or other people than members, fewer than l distinct sensitive values or farther
+            than t, a value outside its printed value, a time printed too finely, a payment in two classes or from nowhere, or two
+            classes printed alike.
     """
+    verify_cheaply(classes, limits, rows, whole)
+    originals = set(map(id, rows))
     known = {row.id: row for row in rows}
-    seen: set[str] = set()
-    printed: set[QuasiIdentifiers] = set()
+    covers = [lru_cache(maxsize=None)(path) for path in PATHS]
     for one in classes:
-        if len({row.subject for row in one.rows}) < k:
-            raise UnsafeReleaseError("a class holds fewer distinct people than k: nothing was released, please report this")
-        if one.printed in printed:
-            raise UnsafeReleaseError("two classes are printed alike: nothing was released, please report this")
-        printed.add(one.printed)
-        for row in one.rows:
-            if row.id in seen or known.get(row.id) != row:
-                raise UnsafeReleaseError("a payment is in two classes or was never staged: nothing was released, please report this")
-            seen.add(row.id)
-            if any(shown not in path(value) for path, value, shown in zip(PATHS, row.quasi, one.printed, strict=True)):
-                raise UnsafeReleaseError("a value lies outside what its class prints: nothing was released, please report this")
+        # The very rows are equal to themselves; comparing is for those that came back from elsewhere.
+        if any(known[row.id] != row for row in one.rows if id(row) not in originals):
+            raise UnsafeReleaseError(f"a payment was never staged as it is: {_FAULT}")
+        for exact in set(map(_QUASI, one.rows)):
+            paths = [path(value) for path, value in zip(covers, exact, strict=True)]
+            if any(shown not in path for path, shown in zip(paths, one.printed, strict=True)):
+                raise UnsafeReleaseError(f"a value lies outside what its class prints: {_FAULT}")
+            if one.printed[TIME] in paths[TIME][:time_level]:
+                raise UnsafeReleaseError(f"a class prints a time more finely than its window allows: {_FAULT}")
 
 
-def class_id(policy: str, window_start_ms: int, printed: QuasiIdentifiers) -> str:
+def verify_cheaply(classes: Sequence[AnonymousClass], limits: Limits, rows: Sequence[Row], whole: Mapping[str, int] | None = None) -> None:
+    """Prove what needs no look at quasi-identifiers: people, members, l, t, that classes are disjoint, staged and printed differently.
+
+    Raises:
+        UnsafeReleaseError: as `verify`.
+    """
+    counts = whole or sensitive_counts(rows)
+    total = sum(counts.values())
+    closeness = Fraction(repr(limits.t))
+    payments = 0
+    seen: set[str] = set()
+    for one in classes:
+        people = set(map(_PERSON, one.rows))
+        subjects = {subject for subject, _ in people}
+        if len(subjects) < limits.k:
+            raise UnsafeReleaseError(f"a class holds fewer distinct people than k: {_FAULT}")
+        if not len({member for _, member in people}) == len(people) == len(subjects):
+            raise UnsafeReleaseError(f"the members of a class are not its people: {_FAULT}")
+        values = Counter(map(_SENSITIVE, one.rows))
+        if len(values) < limits.l:
+            raise UnsafeReleaseError(f"a class holds fewer distinct sensitive values than l: {_FAULT}")
+        if _distance(values, counts, total) > closeness:
+            raise UnsafeReleaseError(f"the sensitive values of a class are farther from the window's than t: {_FAULT}")
+        payments += len(one.rows)
+        seen.update(map(_ID, one.rows))
+    if len(seen) != payments or not seen <= set(map(_ID, rows)):
+        raise UnsafeReleaseError(f"a payment is in two classes or was never staged: {_FAULT}")
+    if len({one.printed for one in classes}) != len(classes):
+        raise UnsafeReleaseError(f"two classes are printed alike: {_FAULT}")
+
+
+def class_id(policy: str, window: Window, printed: QuasiIdentifiers) -> str:
     """Return the id of a class: the same policy, window and printed values give the same id, in any run.
 
-    >>> len(class_id("default-1", 0, QuasiIdentifiers("*", "*", "*", "*")))
+    >>> len(class_id("default-1", Window(0, 0, 3_600_000), QuasiIdentifiers("*", "*", "*", "*")))
     32
     """
-    parts = "\x1f".join((policy, str(window_start_ms), *printed))
+    parts = "\x1f".join((policy, str(window.start_ms), str(window.end_ms), *printed))
     return blake2b(parts.encode(), digest_size=16, person=b"veilocity-class").hexdigest()
 
 
-def _written(one: AnonymousClass, policy: str, k: int, window_start_ms: int, window_end_ms: int) -> Release:
+def _distance(values: Mapping[str, int], whole: Mapping[str, int], total: int) -> Fraction:
+    """Return the total variation between the distributions: the earth mover's distance where all values are equally far apart."""
+    size = sum(values.values())
+    return Fraction(sum(abs(values.get(value, 0) * total - count * size) for value, count in whole.items()), 2 * size * total)
+
+
+def _written(one: AnonymousClass, policy: str, limits: Limits, window: Window, whole: Mapping[str, int]) -> Release:
+    values = Counter(map(_SENSITIVE, one.rows))
+    distance = _distance(values, whole, sum(whole.values()))
+    members = set(map(_MEMBER, one.rows))
     return Release(
-        class_id=class_id(policy, window_start_ms, one.printed),
+        class_id=class_id(policy, window, one.printed),
         policy=policy,
-        window_start_ms=window_start_ms,
-        window_end_ms=window_end_ms,
-        k=k,
-        people=len({row.subject for row in one.rows}),
+        window_start_ms=window.start_ms,
+        window_end_ms=window.end_ms,
+        k=limits.k,
+        people=len(members),
         payments=len(one.rows),
-        loss=round(sum(loss_of(one.printed, row.quasi) for row in one.rows) / len(one.rows), 6),
+        loss=round(mean_loss([one]), 6),
         cell=one.printed.cell,
         cell_resolution=cell_resolution(one.printed.cell),
         hour=one.printed.hour,
         amount_band=one.printed.amount_band,
         category=one.printed.category,
-        flagged=sum(row.flagged for row in one.rows),
+        flagged=values[Verdict.FLAGGED],
+        l=len(values),
+        t=ceil(distance * _CLOSENESS_DIGITS) / _CLOSENESS_DIGITS,
+        sensitive={verdict: values[verdict] for verdict in Verdict},
+        members=tuple(sorted(members)),
     )

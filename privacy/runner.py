@@ -9,15 +9,19 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from privacy.distributed import Executors
+from privacy.heartbeat import read_positions
 from privacy.ledger import Ledger
 from privacy.policy import Policy
+from privacy.pulse import Pulse
+from privacy.regions import here
 from privacy.stage import Stage, start_query
 from privacy.telemetry import Telemetry
 from privacy.tokens import Tokeniser
 from storage.writers import StoreWriter
 from veilocity import metrics
 from veilocity.errors import BrokerUnavailableError, FatalError, PortTakenError
-from veilocity.kafka import end_offsets, wait_for_topics
+from veilocity.kafka import end_offsets, topic_name, wait_for_topics
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.topics import DECISIONS
@@ -41,18 +45,25 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     policy = Policy.of(settings, partitions, key_check)
     checkpoint = settings.privacy_dir / "checkpoint"
     ledger = Ledger(settings.privacy_dir, policy)
-    ledger.check(committed=_newest(checkpoint / "commits"), begun=_newest(checkpoint / "offsets"))
+    committed = _newest(checkpoint / "commits")
+    ledger.check(committed=committed, begun=_newest(checkpoint / "offsets"))
     writer = StoreWriter(settings)
+    pulse = Pulse(settings)
+    if committed >= 0:
+        pulse.at(read_positions(checkpoint, committed, topic_name(settings, DECISIONS)), ledger.load(committed).pending)
     try:
         writer.ensure_schema()
         telemetry = Telemetry()
         failures: list[BaseException] = []
-        stage = Stage(policy, ledger, writer, telemetry, clock_ms=lambda: time.time_ns() // 1_000_000)
-        query = start_query(spark, settings, stage, telemetry, checkpoint, failures.append)
+        regional = Executors(spark) if settings.privacy_release_form == "executors" else here
+        stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional)
+        query = start_query(spark, settings, stage, telemetry, checkpoint, pulse, failures.append)
+        pulse.start()
         _serve_health(settings)
         _LOG.info("The privacy stage runs.", partitions=partitions)
         _follow(query, stop, failures)
     finally:
+        pulse.stop()
         writer.close()
 
 

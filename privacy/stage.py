@@ -1,4 +1,4 @@
-"""The streaming query: one Structured Streaming query over `decisions`, `alerts` and `fixes`, one Spark job per micro-batch.
+"""The streaming query: one Structured Streaming query over `decisions`, `alerts`, `fixes` and `heartbeats`, one Spark job per micro-batch.
 
 Order in a micro-batch: mask on the executors; load the state its predecessor left; stage; close windows; write the stores, progress
 last; write the ledger; return, upon which Spark commits. A crash at any point repeats the micro-batch with the same records and the same
@@ -8,25 +8,28 @@ past, so it writes the same documents again (docs/adr/0004).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from privacy.batch import absorb, close_window, concluded
+from privacy.batch import ClosedWindow, absorb, close_window, concluded, hold
 from privacy.executor import PART_SCHEMA, PartMasker, decode_part
+from privacy.heartbeat import read_positions
 from privacy.ledger import Ledger
 from privacy.parts import MaskedPart, Source
 from privacy.policy import Policy
+from privacy.pulse import Pulse
+from privacy.regions import Regional, here
 from privacy.session import kafka_source_options
 from privacy.state import StageState, sequence_of
 from privacy.telemetry import Telemetry
-from storage.documents import MaskedBatch
+from storage.documents import MaskedBatch, Progress
 from veilocity.kafka import topic_name
 from veilocity.settings import Settings
-from veilocity.topics import ALERTS, DECISIONS, FIXES
+from veilocity.topics import ALERTS, DECISIONS, FIXES, HEARTBEATS
 
 __all__ = ["QUERY_NAME", "Stage", "Writer", "start_query"]
 
@@ -43,7 +46,26 @@ class Writer(Protocol):
 class Stage:
     """Turns the masked parts of each micro-batch into documents, exactly once."""
 
-    def __init__(self, policy: Policy, ledger: Ledger, writer: Writer, telemetry: Telemetry, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        ledger: Ledger,
+        writer: Writer,
+        telemetry: Telemetry,
+        clock_ms: Callable[[], int],
+        regional: Regional = here,
+    ) -> None:
+        """Make a stage.
+
+        Args:
+            policy: the promise.
+            ledger: what earlier micro-batches left.
+            writer: the stores.
+            telemetry: is told what was written.
+            clock_ms: the wall clock, for the progress document alone.
+            regional: where regions of a large window are anonymised.
+        """
+        self._regional = regional
         self._policy = policy
         self._ledger = ledger
         self._writer = writer
@@ -52,8 +74,13 @@ class Stage:
         self._done = -1
         self._state: StageState | None = None
 
-    def process(self, parts: Sequence[MaskedPart], batch: int) -> None:
-        """Write what a micro-batch gives, then its ledger entry.
+    def process(self, parts: Sequence[MaskedPart], batch: int, positions: Mapping[int, int]) -> Progress:
+        """Write what a micro-batch gives, then its ledger entry; return the progress that was written.
+
+        Args:
+            parts: what the executors made of its records.
+            batch: its number.
+            positions: where it ends on each partition of `decisions`.
 
         Raises:
             StateError: the ledger does not hold what it should.
@@ -62,17 +89,34 @@ class Stage:
         """
         state = self._state_before(batch)
         seq = sequence_of(batch)
-        absorbed = absorb(state, parts, self._policy)
-        self._ledger.stage(batch, absorbed.staged)
-        closed = [
-            close_window(self._ledger.staged(window, state.open_windows[window]), self._policy, window, seq)
-            for window in state.clock.newly_closed(self._policy.windows, state.open_windows)
-        ]
+        absorbed = absorb(state, parts, self._policy, positions)
+        self._ledger.stage(batch, 0, absorbed.staged)
+        closed = self._closed(state, batch)
         documents = concluded(state, parts, absorbed, closed, seq, self._clock_ms())
         self._writer.write(documents)
-        self._ledger.commit(batch, state, absorbed.new_places, [window.start_ms for window in closed])
+        self._ledger.commit(batch, state, absorbed.new_places, [one.window for one in closed])
         self._state, self._done = state, batch
         self._telemetry.batch_done(documents, state, [part.rejected for part in parts])
+        return documents.progress
+
+    def _closed(self, state: StageState, batch: int) -> list[ClosedWindow]:
+        """Close what the clock has passed, tier by tier: what a window holds back may be released by a wider one at once."""
+        closed: list[ClosedWindow] = []
+        for tier, windows in enumerate(state.open_windows):
+            due = state.clock.newly_closed(self._policy.windows, tier, windows)
+            now = [
+                close_window(
+                    self._ledger.staged(tier, window.start_ms, windows[window.start_ms]),
+                    self._policy,
+                    window,
+                    sequence_of(batch),
+                    self._regional,
+                )
+                for window in due
+            ]
+            self._ledger.stage(batch, tier + 1, hold(state, self._policy, now))
+            closed.extend(now)
+        return closed
 
     def _state_before(self, batch: int) -> StageState:
         state, self._state = self._state, None
@@ -88,6 +132,7 @@ def start_query(
     stage: Stage,
     telemetry: Telemetry,
     checkpoint: Path,
+    pulse: Pulse,
     failed: Callable[[BaseException], None],
 ) -> StreamingQuery:
     """Start the query and return it at once.
@@ -98,12 +143,14 @@ def start_query(
         stage: what happens to each micro-batch.
         telemetry: is told how long each one took.
         checkpoint: Spark's folder for offsets and commits.
+        pulse: is told where the stage is after each one.
         failed: is told the error that ends the query, because Spark passes on its text only.
     """
     sources: dict[str, Source] = {
         topic_name(settings, DECISIONS): "decisions",
         topic_name(settings, ALERTS): "alerts",
         topic_name(settings, FIXES): "fixes",
+        topic_name(settings, HEARTBEATS): "heartbeats",
     }
     tasks = spark.sparkContext.defaultParallelism
     key_file = settings.token_key_file.resolve()
@@ -115,7 +162,9 @@ def start_query(
             # Without a shuffle: each task reads several Kafka partitions, and there is one Python start per core, not per partition.
             rows = frame.coalesce(tasks).mapInArrow(masker, PART_SCHEMA).collect()
             masked = time.monotonic()
-            stage.process([decode_part(bytes(row.part)) for row in rows], batch)
+            positions = read_positions(checkpoint, batch, topic_name(settings, DECISIONS))
+            progress = stage.process([decode_part(bytes(row.part)) for row in rows], batch, positions)
+            pulse.at(positions, progress.pending)
             telemetry.batch_took(masked - began, time.monotonic() - masked)
         except BaseException as error:
             failed(error)

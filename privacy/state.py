@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from privacy.anonymity import Row
+from privacy.heartbeat import Silence
 from privacy.policy import Policy
 from privacy.windows import Clock
 from sketches import BloomFilter, Reservoir
@@ -21,7 +22,7 @@ class StagedRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     row: Row
     features: tuple[str, ...]
-    """What it is compared by when alike payments are grouped."""
+    """What it is compared by when alike payments are grouped; nothing once it is held for a later tier."""
 
 
 class StageState(msgspec.Struct):
@@ -29,12 +30,19 @@ class StageState(msgspec.Struct):
 
     progress: Progress
     clock: Clock
-    open_windows: dict[int, int]
-    """Start of each open window to the payments staged for it."""
+    open_windows: list[dict[int, int]]
+    """Per tier, start of each open window to the payments staged for it."""
     sample: Reservoir
     """Ids of all decided payments; fixed size."""
     places: BloomFilter
     """Which person was seen at which cell; fixed size."""
+    silence: Silence
+    """Since when nothing came."""
+
+    @property
+    def pending(self) -> int:
+        """Payments that wait for a window of any tier to close."""
+        return sum(sum(windows.values()) for windows in self.open_windows)
 
     @classmethod
     def fresh(cls, policy: Policy) -> StageState:
@@ -42,9 +50,10 @@ class StageState(msgspec.Struct):
         return cls(
             progress=Progress(id=PROGRESS_ID, seq=0),
             clock=Clock(),
-            open_windows={},
+            open_windows=[{} for _ in policy.windows.widths_ms],
             sample=Reservoir(policy.sample_size, _SAMPLE_SEED),
             places=BloomFilter(policy.bloom_capacity, policy.bloom_error_rate),
+            silence=Silence(),
         )
 
 

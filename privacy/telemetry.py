@@ -42,7 +42,8 @@ class Telemetry:
             for reason, count in reasons.items():
                 _REJECTED.labels(reason).inc(count)
                 _LOG.warning("Records did not decode.", reason=reason, count=count, batch=documents.progress.seq)
-        _STATE.labels("open_windows").set(len(state.open_windows))
+        _STATE.labels("open_windows").set(sum(map(len, state.open_windows)))
+        _STATE.labels("held").set(sum(sum(windows.values()) for windows in state.open_windows[1:]))
         _STATE.labels("sample").set(len(state.sample))
         _STATE.labels("places").set(len(state.places))
         _ERROR_RATE.set(state.places.present_error_rate())

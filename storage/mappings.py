@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from storage.kinds import ALERTS, GROUPS, RELEASES, SEARCHABLE, TRANSACTIONS, Kind
+from veilocity.contracts import Verdict
 
 __all__ = ["MAPPING_VERSION", "alias", "index_name", "mapping", "patterns", "template"]
 
 Mapping = dict[str, Any]
 
-MAPPING_VERSION = 2
+MAPPING_VERSION = 3
 """Raise it with every change of a mapping; a newer template in the cluster is refused."""
 
 _KEYWORD: Mapping = {"type": "keyword", "ignore_above": 1024}
@@ -25,6 +26,8 @@ _LONG: Mapping = {"type": "long"}
 _FLOAT: Mapping = {"type": "float"}
 _FRACTION: Mapping = {"type": "half_float"}
 """0 to 1, three digits."""
+_COUNTED: Mapping = {"type": "keyword", "index": False, "doc_values": False}
+"""Kept to be counted, never searched by."""
 _FLAG: Mapping = {"type": "boolean"}
 
 
@@ -103,6 +106,10 @@ _PROPERTIES: dict[str, dict[str, Mapping]] = {
             amount_band=_KEYWORD,
             category=_KEYWORD,
             flagged=_INTEGER,
+            l=_INTEGER,
+            t=_FLOAT,
+            sensitive=_object(**{verdict.value: _INTEGER for verdict in Verdict}),
+            members=_COUNTED,
             schema=_INTEGER,
         ),
     },

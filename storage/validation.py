@@ -62,6 +62,8 @@ def _schema(described: inspect.Type) -> Schema:
             schema = _SHAPES.get(cls) or _object(_fields(cls))
         case inspect.VarTupleType(item_type=item):
             schema = {"bsonType": "array", "items": _schema(item)}
+        case inspect.DictType(value_type=value):
+            schema = {"bsonType": "object", "additionalProperties": _schema(value)}
         case inspect.EnumType(cls=cls):
             schema = {"enum": sorted(member.value for member in cls)}
         case _:

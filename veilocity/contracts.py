@@ -362,11 +362,19 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     cell_resolution: int
     """H3 resolution of `cell`; -1 for `*`."""
     hour: str
-    """`2026-11-22T14`, or `*`."""
+    """UTC: an hour `2026-11-22T14`, six hours `2026-11-22T12/18`, a day `2026-11-22`, or `*`."""
     amount_band: str
     category: str
     flagged: int
-    """Payments of the class whose first answer was that they are flagged."""
+    """Payments of the class whose first answer was that they are flagged: `sensitive` of that verdict."""
+    l: int = 1  # noqa: E741  # the name of the parameter everywhere
+    """Distinct verdicts in the class."""
+    t: float = 1.0
+    """Total variation between the verdicts of the class and those of its window: four digits, rounded up."""
+    sensitive: dict[Verdict, int] = {}
+    """Payments of the class by the verdict of their first answer."""
+    members: tuple[str, ...] = ()
+    """One pseudonym of each person, made for this window alone, sorted."""
     schema: int = SCHEMA_VERSION
 
 

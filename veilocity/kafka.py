@@ -93,7 +93,7 @@ def ensure_topics(settings: Settings, timeout_s: float = 30.0) -> list[str]:
     wanted = [
         NewTopic(
             topic_name(settings, topic),
-            num_partitions=settings.kafka_partitions,
+            num_partitions=topic.partitions or settings.kafka_partitions,
             replication_factor=settings.kafka_replication,
             config=topic.configuration(),
         )

@@ -13,7 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -98,7 +98,27 @@ class Settings(BaseModel):
     privacy_key_file: Path | None = Field(None, description="File with the token key, 32 bytes as hex; by default `keys/token.key`.")
     privacy_policy: str = Field("default-1", description="Name of the release policy, written into every release.")
     privacy_k: int = Field(5, ge=2, description="Fewest distinct people in a released class.")
+    privacy_l: int = Field(1, ge=1, le=3, description="Fewest distinct verdicts in a released class.")
+    privacy_t: float = Field(
+        0.3, gt=0, le=1, description="Largest distance of the verdicts of a released class from those of its window; 1 for any."
+    )
     privacy_window_minutes: int = Field(60, ge=1, le=1440, description="Width of a release window in event time.")
+    privacy_hold_minutes: str = Field(
+        "360,1440",
+        pattern=r"^(\d{1,4}(,\d{1,4})*)?$",
+        description="Widths of the later windows for which payments without a class are held back; empty for none.",
+    )
+    privacy_hold_loss: float = Field(
+        0.5, gt=0, le=1, description="A payment that would lose more than this is held for a later window, where there is one."
+    )
+    privacy_region_rows: int = Field(50_000, ge=100, description="Payments from which a window is cut by region.")
+    privacy_release_form: Literal["driver", "executors"] = Field(
+        "driver", description="Where the regions of a window that was cut are anonymised: same releases."
+    )
+    privacy_heartbeat_s: float = Field(15.0, gt=0, description="Time between two heartbeats of a stage that waits with open windows.")
+    privacy_drain_s: float = Field(
+        900.0, ge=0, description="Silence of `decisions` after which all windows are closed, counted by heartbeats; 0 for never."
+    )
     privacy_delay_s: int = Field(600, ge=0, description="How late an event may be and still enter its window.")
     privacy_idle_s: int = Field(86_400, ge=0, description="How far a partition may lag in event time before windows no longer wait for it.")
     privacy_trigger_ms: int = Field(0, ge=0, description="Shortest time between two micro-batches; 0 for as soon as possible.")

@@ -9,6 +9,7 @@ __all__ = [
     "DECISIONS",
     "DIRECTORY",
     "FIXES",
+    "HEARTBEATS",
     "REJECTS",
     "RULES_PROGRESS",
     "RULES_STATE",
@@ -21,11 +22,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. All share the partition count, so that one subject has the same partition number everywhere."""
+    """One topic. All with keys of people share the partition count, so that one subject has the same partition number everywhere."""
 
     name: str
     help: str
     compacted: bool = False
+    partitions: int | None = None
+    """Where it is not the number of all the others."""
     config: dict[str, str] = field(default_factory=dict)
 
     def configuration(self) -> dict[str, str]:
@@ -52,7 +55,9 @@ RULES_PROGRESS = Topic(
     "rules-progress", "counters of each partition, key = partition; read committed", compacted=True, config=_SMALL_SEGMENTS
 )
 
-TOPICS = (FIXES, TRANSACTIONS, REJECTS, DIRECTORY, DECISIONS, ALERTS, RULES_STATE, RULES_PROGRESS)
+HEARTBEATS = Topic("heartbeats", "the privacy stage waits with open windows: wall clock and ends of decisions; one partition", partitions=1)
+
+TOPICS = (FIXES, TRANSACTIONS, REJECTS, DIRECTORY, DECISIONS, ALERTS, RULES_STATE, RULES_PROGRESS, HEARTBEATS)
 
 
 def markdown() -> str:

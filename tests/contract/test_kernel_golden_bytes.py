@@ -117,6 +117,10 @@ RELEASE = Release(
     amount_band="10-20",
     category="grocery",
     flagged=0,
+    l=2,
+    t=0.0417,
+    sensitive={Verdict.FLAGGED: 0, Verdict.CLEAR: 8, Verdict.NOT_SCORABLE: 1},
+    members=("m1", "m2"),
 )
 
 GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
@@ -168,7 +172,7 @@ GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
         RELEASE,
         '{"class_id":"k1","policy":"default-1","window_start_ms":0,"window_end_ms":3600000,"k":5,"people":6,"payments":9,'
         '"loss":0.25,"cell":"*","cell_resolution":-1,"hour":"*","amount_band":"10-20","category":"grocery","flagged":0,'
-        '"schema":1}',
+        '"l":2,"t":0.0417,"sensitive":{"flagged":0,"clear":8,"not-scorable":1},"members":["m1","m2"],"schema":1}',
     ),
 }
 

@@ -162,7 +162,24 @@ def release(number: int, seq: int) -> ReleaseDocument:
         identity,
         seq,
         Release(
-            identity, "default-1", window_ms, window_ms + HOUR_MS, 5, 6, 9, 0.25, PLACE.cell, 7, "2026-11-22T00", "10-20", "groceries", 1
+            class_id=identity,
+            policy="default-1",
+            window_start_ms=window_ms,
+            window_end_ms=window_ms + HOUR_MS,
+            k=5,
+            people=6,
+            payments=9,
+            loss=0.25,
+            cell=PLACE.cell,
+            cell_resolution=7,
+            hour="2026-11-22T00",
+            amount_band="10-20",
+            category="groceries",
+            flagged=1,
+            l=2,
+            t=0.0417,
+            sensitive={Verdict.FLAGGED: 1, Verdict.CLEAR: 8, Verdict.NOT_SCORABLE: 0},
+            members=tuple(sorted(token("member", number, person) for person in range(6))),
         ),
     )
 

@@ -1,13 +1,7 @@
 """The privacy stage as a process on real Kafka, real stores and real Spark: killed, repeated, scanned and judged from the input."""
 
-import os
-import random
-import signal
-import subprocess
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,235 +10,59 @@ import h3
 import httpx
 import msgspec
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
-from elasticsearch import Elasticsearch
-from pymongo import MongoClient
+from confluent_kafka import Consumer, TopicPartition
 
-from devstack.environment import base, changed
+from devstack.environment import changed
 from devstack.ports import free_port
-from devstack.services import service
+from privacy.anonymity import Limits, Row
+from privacy.distributed import Executors
+from privacy.hierarchies import QuasiIdentifiers
+from privacy.regions import Terms
+from privacy.releases import release as release_window
+from privacy.session import start_session
 from privacy.tokens import Tokeniser, TokenKind, generate_key_file
+from privacy.windows import Window
+from storage.census import take_census
 from storage.documents import Progress
 from storage.queries import Reader
-from veilocity import settings as kernel_settings
-from veilocity.contracts import (
-    Alert,
-    AlertState,
-    CardId,
-    Channel,
-    Check,
-    Decision,
-    DeviceId,
-    Episode,
-    Fix,
-    Observation,
-    ObservationKind,
-    Severity,
-    SubjectId,
-    Transaction,
-    TravelLimits,
-    UserId,
-    Verdict,
-    decode,
-    encode,
+from tests.integration.privacy_world import (
+    ALERT_COUNT,
+    AMENDMENTS,
+    BAD_DECISIONS,
+    FIX_COUNT,
+    HOUR_MS,
+    MINUTE_MS,
+    PAYMENTS,
+    PEOPLE,
+    START_MS,
+    WAIT_S,
+    World,
+    drained,
+    dumped,
+    feed,
+    of_kind,
+    passed,
+    progress,
+    read_all,
+    running_stage,
+    settled,
+    stopped,
+    take_back_last_commit,
+    until,
 )
-from veilocity.geo import Interval
-from veilocity.kafka import consumer_config, producer_config, topic_name
+from veilocity import settings as kernel_settings
+from veilocity.cli.conservation import Figures, conservation
+from veilocity.contracts import (
+    Decision,
+    Transaction,
+    decode,
+)
+from veilocity.kafka import consumer_config, topic_name
 from veilocity.settings import Settings
-from veilocity.topics import ALERTS, DECISIONS, FIXES
+from veilocity.topics import DECISIONS
 
 pytestmark = [pytest.mark.services, pytest.mark.spark]
-
-PEOPLE = 60
-PAYMENTS = 1_500
-FIX_COUNT = 3_000
-ALERT_COUNT = 20
-BAD_DECISIONS = 4
-ANSWERED_ANEW = 15
-"""Every so many payments are answered again."""
-AMENDMENTS = PAYMENTS // ANSWERED_ANEW
-START_MS = 1_790_000_000_000 // 3_600_000 * 3_600_000
-MINUTE_MS = 60_000
-HOUR_MS = 3_600_000
 K = 5
-WAIT_S = 240.0
-
-
-def until(met: Callable[[], bool], running: subprocess.Popen[bytes], news: Callable[[], object] = lambda: None) -> None:
-    """Return once `met`; give up when nothing was new for long, however slow the machine is."""
-    known, deadline = news(), time.monotonic() + WAIT_S
-    while not met():
-        assert running.poll() is None, "the stage ended by itself"
-        assert time.monotonic() < deadline, "waited in vain"
-        if (heard := news()) != known:
-            known, deadline = heard, time.monotonic() + WAIT_S
-        time.sleep(0.05)
-
-
-class World:
-    """The input, drawn once from a seed, and what an auditor knows of it."""
-
-    def __init__(self) -> None:
-        self.dice = random.Random(41)  # noqa: S311  # a seeded test, nothing secret
-        self.homes = [(51.5 + self.dice.gauss(0, 0.04), -0.12 + self.dice.gauss(0, 0.06)) for _ in range(PEOPLE)]
-        self.decisions = [self._decision(number) for number in range(PAYMENTS)]
-        self.amended = [
-            msgspec.structs.replace(one, verdict=Verdict.NOT_SCORABLE, score=0.25, reasons=("later",), alert_id=None, revision=2)
-            for one in self.decisions[::ANSWERED_ANEW]
-        ]
-        self.fixes = [self._fix(number) for number in range(FIX_COUNT)]
-        self.alerts = [self._alert(number, revision) for number in range(ALERT_COUNT) for revision in (1, 2, 3)]
-
-    def _decision(self, number: int) -> Decision:
-        person = self.dice.randrange(PEOPLE)
-        lat, lon = (home + self.dice.gauss(0, 0.01) for home in self.homes[person])
-        # Ten hours of payments; every fiftieth comes three hours late.
-        event_ms = START_MS + number * 10 * HOUR_MS // PAYMENTS + 123 - (3 * HOUR_MS if number % 50 == 49 else 0)
-        online = number % 7 == 0
-        payment = Transaction(
-            id=f"PAYMENT-{number:06d}",
-            subject=SubjectId(f"PERSON-{person:04d}"),
-            authorised_ms=event_ms,
-            received_ms=event_ms,
-            amount_minor=self.dice.randrange(100, 20_000),
-            currency="GBP",
-            merchant=f"shop-{self.dice.randrange(9)}",
-            category=self.dice.choice(["groceries", "cafe", "online"]),
-            channel=Channel.ECOMMERCE if online else Channel.CARD_PRESENT,
-            card=CardId(f"45391488{person:08d}"),
-            device=DeviceId(f"DEVICE-{person:04d}"),
-            user=UserId(f"USER-{person:04d}@example.org"),
-            lat=None if online else lat,
-            lon=None if online else lon,
-        )
-        verdict = Verdict.FLAGGED if number % 40 == 0 else Verdict.CLEAR
-        return Decision(payment, verdict, 0.5, ("reason",), {"rule": "1"}, alert_id=f"ALERT-{number:06d}" if number % 40 == 0 else None)
-
-    def _fix(self, number: int) -> Fix:
-        person = number % PEOPLE
-        lat, lon = (home + self.dice.gauss(0, 0.01) for home in self.homes[person])
-        return Fix(
-            subject=SubjectId(f"PERSON-{person:04d}"),
-            device=DeviceId(f"DEVICE-{person:04d}"),
-            source="sensor-logger",
-            fix_ns=(START_MS + number * 10 * HOUR_MS // FIX_COUNT) * 1_000_000 + 456_789,
-            received_ms=START_MS,
-            lat=lat,
-            lon=lon,
-            accuracy_m=12.5,
-        )
-
-    def _alert(self, number: int, revision: int) -> Alert:
-        person = number % PEOPLE
-        lat, lon = self.homes[person]
-        end = Observation(ObservationKind.FIX, f"DEVICE-{person:04d}@{number}", START_MS * 1_000_000 + 777_777, lat, lon, 31.5)
-        return Alert(
-            id=f"ALERT-{number * 40:06d}",
-            rule="impossible-travel",
-            rule_version="1",
-            severity=Severity.HIGH,
-            state=AlertState.OPEN if revision == 1 else AlertState.AMENDED,
-            revision=revision,
-            subject=SubjectId(f"PERSON-{person:04d}"),
-            anchor=end.id,
-            cause="impossible_travel",
-            score=0.9,
-            first=end,
-            second=end,
-            distance_m=Interval(4_980_123.0, 5_012_345.0, 5_040_456.0),
-            elapsed_s=2_461.0,
-            speed_kmh=Interval(7_189.0, 7_334.6, 7_401.0),
-            probability=0.001,
-            parameters=msgspec.to_builtins(TravelLimits()),
-            facts={},
-            fine_with_s=17_899.0,
-            sentence="exact",
-            checks=(Check("same-place", applied=False),),
-            episode=Episode(START_MS, START_MS, 1, (end.id,)),
-            received_ms=START_MS,
-        )
-
-    def raw_texts(self) -> set[str]:
-        """Return texts of which none may be anywhere after this stage."""
-        texts = {"PAYMENT-", "PERSON-", "DEVICE-", "USER-", "example.org", "ALERT-", "45391488"}
-        places = [(one.transaction.lat, one.transaction.lon) for one in self.decisions] + [(fix.lat, fix.lon) for fix in self.fixes]
-        # Eight digits after the point are an exact place; a cell's centre is told with five.
-        texts |= {f"{coordinate:.8f}" for place in places for coordinate in place if coordinate is not None}
-        return texts
-
-
-def feed(settings: Settings, world: World, start: float, end: float) -> None:
-    """Write a share of the input, as transactions would, with an aborted one of the same ids between: nobody may ever see that."""
-    producer = Producer(producer_config(settings, **{"transactional.id": f"{settings.kafka_topic_prefix}feed"}))
-    producer.init_transactions()
-    for committed in (False, True):
-        producer.begin_transaction()
-        # The same shares of both keep an amendment behind its payment.
-        for topic, records in ((DECISIONS, world.decisions), (DECISIONS, world.amended), (FIXES, world.fixes), (ALERTS, world.alerts)):
-            for record in records[int(len(records) * start) : int(len(records) * end)]:
-                subject = record.transaction.subject if isinstance(record, Decision) else record.subject
-                producer.produce(topic_name(settings, topic), encode(record), subject)
-        if start == 0.0:
-            for _ in range(BAD_DECISIONS):
-                producer.produce(topic_name(settings, DECISIONS), b'{"transaction": "PERSON-0001"}', "PERSON-0001")
-        if committed:
-            producer.commit_transaction()
-        else:
-            producer.flush()
-            producer.abort_transaction()
-
-
-@contextmanager
-def running_stage(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    specification = service("privacy", settings, base(os.environ))
-    with log.open("ab") as stream:
-        process = subprocess.Popen(specification.argv, env=dict(specification.environment), stdout=stream, stderr=stream)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def stopped(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
-
-
-def progress(reader: Reader) -> Progress:
-    return reader.progress() or Progress("privacy", 0)
-
-
-def passed(reader: Reader, seq: int) -> bool:
-    return progress(reader).seq >= seq
-
-
-def read_all(reader: Reader) -> bool:
-    done = progress(reader)
-    return (done.decisions, done.fixes, done.alert_revisions) == (PAYMENTS + AMENDMENTS + BAD_DECISIONS, FIX_COUNT, 3 * ALERT_COUNT)
-
-
-def dumped(settings: Settings) -> dict[str, Any]:
-    """Return every document of both stores, without the wall clock."""
-    found: dict[str, Any] = {}
-    with MongoClient[dict[str, Any]](settings.mongodb_uri.get_secret_value()) as client:
-        database = client[settings.mongodb_database]
-        for name in database.list_collection_names():
-            for document in database[name].find():
-                document.pop("written_ms", None)
-                found[f"mongodb/{name}/{document['_id']}"] = document
-    with Elasticsearch(settings.elasticsearch_url) as search:
-        pattern = f"{settings.elasticsearch_index_prefix}*"
-        search.indices.refresh(index=pattern)
-        for index in search.indices.get(index=pattern):
-            for hit in search.search(index=index, size=10_000)["hits"]["hits"]:
-                found[f"elasticsearch/{index}/{hit['_id']}"] = hit["_source"]
-    return found
-
-
-def of_kind(documents: dict[str, Any], prefix: str) -> list[dict[str, Any]]:
-    return [document for key, document in documents.items() if key.startswith(prefix)]
 
 
 def expected_windows(settings: Settings) -> tuple[dict[int, list[Transaction]], int]:
@@ -303,21 +121,46 @@ def lies_inside(payment: Transaction, release: dict[str, Any]) -> bool:
         low, high = (int(bound) for bound in printed_band.removeprefix("GBP ").split("-"))
         priced = low * 100 <= payment.amount_minor < high * 100
     groups = {"groceries": "[everyday]", "cafe": "[going-out]", "online": "[shopping]"}
-    return placed and priced and category in ("*", payment.category, groups[payment.category])
+    return placed and priced and category in ("*", payment.category, groups[payment.category]) and _at(payment, release["hour"])
+
+
+def _at(payment: Transaction, printed: str) -> bool:
+    """Say whether a payment was made in a printed time: `*`, a day, some hours of a day or one hour."""
+    moment = datetime.fromtimestamp(payment.authorised_ms / 1000, tz=UTC)
+    day, _, hours = printed.partition("T")
+    first, _, end = hours.partition("/")
+    on_day = day in ("*", moment.strftime("%Y-%m-%d"))
+    return on_day and (not hours or int(first) <= moment.hour < int(end or int(first) + 1))
 
 
 def judge_releases(settings: Settings, documents: dict[str, Any], last: Progress) -> None:
     windows, late = expected_windows(settings)
+    closed = sum(len(payments) for payments in windows.values())
     assert last.late == late > 0
-    assert last.released + last.suppressed == sum(len(payments) for payments in windows.values())
-    assert last.pending == last.transactions - late - sum(len(payments) for payments in windows.values())
+    # The input ends before its day does: what found no class in its hour or its six hours still waits for the day.
+    assert (last.suppressed, last.pending) == (0, last.transactions - late - last.released)
     releases = [document["release"] if "release" in document else document for document in of_kind(documents, "mongodb/releases/")]
     assert len(releases) == last.classes > 10
-    assert sum(release["payments"] for release in releases) == last.released > last.suppressed
+    assert sum(release["payments"] for release in releases) == last.released
+    assert 0.9 * closed < last.released <= closed
+    widths = Counter((release["window_end_ms"] - release["window_start_ms"]) // HOUR_MS for release in releases)
+    assert set(widths) <= {1, 6}
     for release in releases:
-        inside = [payment for payment in windows[release["window_start_ms"]] if lies_inside(payment, release)]
-        assert K <= release["people"] <= len({payment.subject for payment in inside})
-        assert release["payments"] <= len(inside)
+        judge_release(release, [one for start in windows if _within(start, release) for one in windows[start]])
+    names = [(member, release["window_start_ms"], release["window_end_ms"]) for release in releases for member in release["members"]]
+    assert len({member for member, _, _ in names}) == len(set(names)), "a name of one window is known in another"
+
+
+def _within(start_ms: int, release: dict[str, Any]) -> bool:
+    return bool(release["window_start_ms"] <= start_ms < release["window_end_ms"])
+
+
+def judge_release(release: dict[str, Any], window: list[Transaction]) -> None:
+    inside = [payment for payment in window if lies_inside(payment, release)]
+    assert K <= release["people"] == len(set(release["members"])) <= len({payment.subject for payment in inside})
+    assert release["payments"] == sum(release["sensitive"].values()) <= len(inside)
+    assert release["l"] == sum(count > 0 for count in release["sensitive"].values())
+    assert 0.0 <= release["t"] <= 0.3
 
 
 def judge_documents(settings: Settings, documents: dict[str, Any], last: Progress) -> None:
@@ -358,18 +201,12 @@ def judge_silence(settings: Settings, world: World, documents: dict[str, Any], l
         assert not [secret for secret in secrets if secret in haystack], name
 
 
-def take_back_last_commit(settings: Settings) -> int:
-    """Make Spark repeat its last micro-batch; return its number."""
-    commits = settings.privacy_dir / "checkpoint" / "commits"
-    last = max(int(path.name) for path in commits.iterdir() if path.name.isdecimal())
-    (commits / f"{last}").unlink()
-    (commits / f".{last}.crc").unlink(missing_ok=True)
-    return last
-
-
 @pytest.mark.timeout(900)
 def test_killed_and_repeated_it_loses_nothing_doubles_nothing_and_tells_nothing(service_settings: Settings, tmp_path: Path) -> None:
-    settings = changed(service_settings, privacy_batch_records=400, privacy_sample_size=50)
+    # Windows of more than 100 payments are cut by region and anonymised on the executors.
+    settings = changed(
+        service_settings, privacy_batch_records=400, privacy_sample_size=50, privacy_release_form="executors", privacy_region_rows=100
+    )
     generate_key_file(settings.token_key_file)
     world = World()
     log = tmp_path / "privacy.log"
@@ -401,6 +238,76 @@ def test_killed_and_repeated_it_loses_nothing_doubles_nothing_and_tells_nothing(
         assert progress(reader).written_ms >= written
     finally:
         reader.close()
+
+
+@pytest.mark.timeout(900)
+def test_a_stream_that_falls_silent_is_drained_and_what_comes_later_is_late(service_settings: Settings, tmp_path: Path) -> None:
+    settings = changed(service_settings, privacy_heartbeat_s=0.5, privacy_drain_s=2.0)
+    generate_key_file(settings.token_key_file)
+    world = World()
+    log = tmp_path / "privacy.log"
+    reader = Reader(settings)
+    feed(settings, world, 0.0, 1.0)
+    try:
+        with running_stage(settings, log) as process:
+            until(partial(drained, reader), process, news=partial(progress, reader))
+            # The last heartbeats before the drain may still be on their way; after it there are none.
+            until(partial(settled, settings), process)
+            stopped(process)
+        last, documents = progress(reader), dumped(settings)
+        assert last.transactions == PAYMENTS == last.released + last.suppressed + last.late
+        releases = [document["release"] for document in of_kind(documents, "mongodb/releases/")]
+        assert sum(release["payments"] for release in releases) == last.released
+        everything = [decision.transaction for decision in world.decisions]
+        for release in releases:
+            judge_release(release, [one for one in everything if _within(one.authorised_ms, release)])
+
+        repeated = take_back_last_commit(settings)
+        with running_stage(settings, log) as process:
+            until((settings.privacy_dir / "checkpoint" / "commits" / str(repeated)).exists, process)
+            assert dumped(settings) == documents
+            assert not conservation(Figures(census=take_census(settings))).violated
+            # The same payments under other numbers: each lies in a window that the drain has closed.
+            world.decisions = [
+                msgspec.structs.replace(one, transaction=msgspec.structs.replace(one.transaction, id=f"PAYMENT-9{number:05d}"))
+                for number, one in enumerate(world.decisions[-20:])
+            ]
+            world.amended.clear()
+            world.fixes.clear()
+            world.alerts.clear()
+            feed(settings, world, 0.0, 1.0)
+            until(lambda: progress(reader).transactions == PAYMENTS + 20, process)
+            stopped(process)
+        assert progress(reader).late == last.late + 20
+        assert (progress(reader).pending, progress(reader).classes) == (0, last.classes)
+    finally:
+        reader.close()
+
+
+# PySpark's own sockets to its workers are closed when they are collected.
+@pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_executors_and_driver_release_the_same_bytes(spark_connector: str, tmp_path: Path) -> None:
+    rows = [_row(number) for number in range(1_000)]
+    terms = Terms(Limits(K, t=0.3), region_loss=0.5, region_rows=100, time_level=0)
+    window = Window(0, START_MS, START_MS + HOUR_MS)
+    spark = start_session(kernel_settings.load({}, state_dir=tmp_path, spark_jars=spark_connector))
+    try:
+        far = release_window(rows, "p", terms, window, Executors(spark))
+        far_one = release_window(rows, "p", msgspec.structs.replace(terms, region_rows=10_000), window, Executors(spark))
+    finally:
+        spark.stop()
+    near = release_window(rows, "p", terms, window)
+    assert len({row.quasi.cell for row in rows}) > 3
+    assert msgspec.json.encode(far.releases) == msgspec.json.encode(near.releases)
+    assert (far, far_one) == (near, release_window(rows, "p", msgspec.structs.replace(terms, region_rows=10_000), window))
+    assert far.released > 900
+
+
+def _row(number: int) -> Row:
+    city = ((51.5, -0.12), (48.85, 2.35), (-33.8, 151.2), (40.7, -74.0))[number % 4]
+    cell = h3.latlng_to_cell(city[0] + number % 3 * 0.05, city[1], 7) if number % 11 else "none"
+    quasi = QuasiIdentifiers(cell, "2026-09-21T13", ("GBP 10-20", "GBP 20-50")[number % 2], ("cafe", "groceries")[number // 7 % 2])
+    return Row(f"{number:06d}", f"p{number % 300}", quasi, "flagged" if number % 40 == 0 else "clear", f"m{number % 300}")
 
 
 def test_it_stops_while_it_waits_for_kafka(spark_connector: str, tmp_path: Path) -> None:

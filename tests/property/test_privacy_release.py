@@ -2,16 +2,24 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from itertools import product
 
 import h3
+import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.anonymity import AnonymousClass, Row, anonymise, loss_of, mean_loss
-from privacy.hierarchies import HEIGHTS, PATHS, QuasiIdentifiers
+from privacy.anonymity import AnonymousClass, Limits, Row, loss_of, mean_loss
+from privacy.distributed import search_regions, verified_region
+from privacy.hierarchies import HEIGHTS, PATHS, QuasiIdentifiers, hour_path
+from privacy.members import window_member
+from privacy.regions import Found, Region, Terms, anonymise_window, here
 from privacy.releases import release, verify
+from privacy.windows import Window
+from veilocity.contracts import Verdict
 from veilocity.errors import UnsafeReleaseError
 
 CELLS = [
@@ -26,8 +34,31 @@ QUASI = st.builds(
     amount_band=st.sampled_from(["EUR 0-1", "EUR 10-20", "EUR 20-50", "GBP 20-50", "EUR back 10-20"]),
     category=st.sampled_from(list(GROUPS)),
 )
-ROWS = st.lists(st.tuples(st.integers(0, 12), QUASI, st.booleans()), max_size=50).map(
-    lambda made: [Row(f"{index:04d}", f"person-{person}", quasi, flagged) for index, (person, quasi, flagged) in enumerate(made)]
+VERDICTS = ["clear", "flagged", "not-scorable"]
+WINDOW = Window(0, 1_795_356_000_000, 1_795_359_600_000)
+"""2026-11-22T14:00Z."""
+BLOCK = Window(1, 1_795_348_800_000, 1_795_370_400_000)
+
+
+def row(number: int, person: str, quasi: QuasiIdentifiers, verdict: str = "clear") -> Row:
+    return Row(f"{number:06d}", person, quasi, verdict, window_member(WINDOW.start_ms, WINDOW.end_ms, person))
+
+
+def terms(k: int, l: int = 1, t: float = 1.0, loss: float = 1.0, region_rows: int = 10_000, time_level: int = 0) -> Terms:  # noqa: E741
+    return Terms(Limits(k, l, t, loss), region_loss=0.5, region_rows=region_rows, time_level=time_level)
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 12), QUASI, st.sampled_from(VERDICTS)), max_size=50).map(
+    lambda made: [row(index, f"person-{person}", quasi, verdict) for index, (person, quasi, verdict) in enumerate(made)]
+)
+TERMS = st.builds(
+    terms,
+    k=st.integers(2, 6),
+    l=st.integers(1, 3),
+    t=st.sampled_from([0.1, 0.3, 0.3333, 1.0]),
+    loss=st.sampled_from([0.3, 0.5, 1.0]),
+    region_rows=st.sampled_from([1, 10_000]),
+    time_level=st.integers(0, 3),
 )
 
 
@@ -36,7 +67,7 @@ def covers(printed: QuasiIdentifiers, exact: QuasiIdentifiers) -> bool:
     cell_covered = printed.cell in ("*", exact.cell) or (
         exact.cell != "none" and printed.cell != "none" and h3.cell_to_parent(exact.cell, h3.get_resolution(printed.cell)) == printed.cell
     )
-    hour_covered = printed.hour in ("*", exact.hour)
+    hour_covered = printed.hour in ("*", exact.hour, "2026-11-22T12/18", "2026-11-22")
     category_covered = printed.category in ("*", exact.category, f"[{GROUPS[exact.category]}]")
     return cell_covered and hour_covered and category_covered and amount_covered(printed.amount_band, exact.amount_band)
 
@@ -51,25 +82,120 @@ def amount_covered(printed: str, exact: str) -> bool:
     return shown_label == label and shown_low <= low and high <= shown_high
 
 
-@given(rows=ROWS, k=st.integers(2, 6), shuffler=st.randoms(use_true_random=False))
-def test_every_release_is_safe_whatever_the_rows(rows: list[Row], k: int, shuffler: random.Random) -> None:
-    classes, suppressed = anonymise(rows, k)
+def distance(rows: tuple[Row, ...], whole: list[Row]) -> float:
+    """Return half the sum of absolute differences of the two distributions, in floats, from the rows alone."""
+    shares = [[sum(one.sensitive == verdict for one in some) / len(some) for verdict in VERDICTS] for some in (rows, whole)]
+    return float(sum(abs(one - other) for one, other in zip(shares[0], shares[1], strict=True))) / 2
+
+
+@given(rows=ROWS, asked=TERMS, shuffler=st.randoms(use_true_random=False))
+def test_every_release_is_safe_whatever_the_rows(rows: list[Row], asked: Terms, shuffler: random.Random) -> None:
+    classes, left, _ = anonymise_window(rows, asked, here)
     members = [row for one in classes for row in one.rows]
-    assert sorted(row.id for row in [*members, *suppressed]) == [row.id for row in rows]
+    assert sorted(row.id for row in [*members, *left]) == [row.id for row in rows]
     for one in classes:
-        assert len({row.subject for row in one.rows}) >= k
+        assert len({row.subject for row in one.rows}) >= asked.limits.k
+        assert len({row.sensitive for row in one.rows}) >= asked.limits.l
+        assert distance(one.rows, rows) <= asked.limits.t + 1e-9
         assert all(covers(one.printed, row.quasi) for row in one.rows)
+        assert asked.time_level == 0 or hour_path(one.rows[0].quasi.hour).index(one.printed.hour) >= asked.time_level
+        assert mean_loss([one]) <= asked.limits.loss + 1e-9
     assert len({one.printed for one in classes}) == len(classes)
-    assert 0.0 <= mean_loss(classes, len(suppressed)) <= 1.0
-    if suppressed:
-        assert len({row.subject for row in suppressed}) < k or not classes
-    outcome = release(rows, "p", k, 0, 3_600_000)
+    assert 0.0 <= mean_loss(classes, len(left)) <= 1.0
+    outcome = release(rows, "p", asked, WINDOW)
     shuffled = list(rows)
     shuffler.shuffle(shuffled)
-    assert release(shuffled, "p", k, 0, 3_600_000) == outcome
-    assert outcome.released + outcome.suppressed == len(rows)
+    assert release(shuffled, "p", asked, WINDOW) == outcome
+    assert outcome.released + len(outcome.left) == len(rows)
     assert [one.class_id for one in outcome.releases] == sorted({one.class_id for one in outcome.releases})
-    assert all(one.people >= k and one.payments >= one.people and one.flagged <= one.payments for one in outcome.releases)
+    for told in outcome.releases:
+        assert told.people == len(told.members) == len(set(told.members)) >= asked.limits.k
+        assert told.payments == sum(told.sensitive.values()) >= told.people
+        assert told.flagged == told.sensitive[Verdict.FLAGGED]
+        assert told.l == sum(count > 0 for count in told.sensitive.values()) >= asked.limits.l
+        assert told.t <= asked.limits.t
+
+
+@given(rows=ROWS, k=st.integers(2, 6))
+def test_at_the_deadline_only_fewer_than_k_people_are_left(rows: list[Row], k: int) -> None:
+    outcome = release(rows, "p", terms(k), WINDOW)
+    assert not outcome.left or len({row.subject for row in outcome.left}) < k or not outcome.releases
+
+
+@given(rows=ROWS, asked=TERMS)
+def test_regions_give_the_same_bytes_wherever_they_are_searched(rows: list[Row], asked: Terms) -> None:
+    """The worker's function gets packed regions in Arrow batches cut anyhow and gives packed classes, as on Spark without Spark."""
+
+    def elsewhere(regions: Sequence[Region]) -> list[Found]:
+        sent = pa.table({"place": range(len(regions)), "packed": [msgspec.msgpack.encode(one) for one in regions]})
+        back = [line for batch in search_regions(reversed(sent.to_batches(max_chunksize=2))) for line in batch.to_pylist()]
+        return [msgspec.msgpack.decode(line["packed"], type=Found) for line in sorted(back, key=lambda line: line["place"])]
+
+    driver, executors = (release(rows, "p", asked, WINDOW, regional) for regional in (here, elsewhere))
+    assert msgspec.json.encode(driver.releases) == msgspec.json.encode(executors.releases)
+    assert driver == executors
+
+
+def test_a_region_that_failed_its_proof_far_away_releases_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    unsafe = AnonymousClass(EXACT._replace(category="groceries"), tuple(GOOD))
+    monkeypatch.setattr("privacy.regions.anonymise", lambda *_: ([unsafe], []))
+    region = Region(tuple(GOOD), Limits(5), 0, {"clear": 6})
+    assert verified_region(region).fault.startswith("a value lies outside")
+    with pytest.raises(UnsafeReleaseError, match="outside"):
+        release(GOOD, "p", terms(5, region_rows=1), WINDOW, lambda regions: [verified_region(one) for one in regions])
+
+
+def test_regions_far_apart_are_searched_apart_and_what_is_left_together() -> None:
+    london, paris, sydney = CELLS[1], CELLS[4], CELLS[5]
+    rows = [row(number, f"p{number}", EXACT._replace(cell=london)) for number in range(6)]
+    rows += [row(number, f"p{number}", EXACT._replace(cell=(paris, sydney)[number % 2])) for number in range(6, 12)]
+    outcome = release(rows, "p", terms(5, region_rows=11), WINDOW)
+    assert {(one.cell, one.payments) for one in outcome.releases} == {(london, 6), ("*", 6)}
+
+
+def test_what_would_lose_much_is_left_while_a_wider_window_is_to_come() -> None:
+    spread = [row(number, f"p{number}", EXACT._replace(cell=CELLS[number % 5 + 1], category=f"c{number}")) for number in range(10)]
+    assert release(spread, "p", terms(5, loss=0.3), WINDOW).left == tuple(spread)
+    assert release(spread, "p", terms(5), WINDOW).left == ()
+
+
+def beside(cell: str, alike_at: int, different_at: int) -> str:
+    """Return a cell that has the same ancestor at one resolution and another one at a finer."""
+    lat, lon = h3.cell_to_latlng(cell)
+    places = (h3.latlng_to_cell(lat + north * 0.1, lon + east * 0.1, 7) for north in range(-20, 20) for east in range(-20, 20))
+    same, other = h3.cell_to_parent(cell, alike_at), h3.cell_to_parent(cell, different_at)
+    return next(one for one in places if h3.cell_to_parent(one, alike_at) == same and h3.cell_to_parent(one, different_at) != other)
+
+
+def test_joining_a_class_keeps_its_limit_of_loss() -> None:
+    stranger = beside(EXACT.cell, alike_at=3, different_at=5)
+    rows = [row(0, "a", EXACT), row(1, "b", EXACT), row(2, "c", EXACT._replace(cell=stranger, category="bar"))]
+    # Two of three steps of the cell and one of two of the category: 2/3 and 1/2 of a quarter each.
+    assert release(rows, "p", terms(2, loss=0.25), WINDOW).left == (rows[2],)
+    assert [one.loss for one in release(rows, "p", terms(2, loss=0.3), WINDOW).releases] == [round(7 / 24, 6)]
+
+
+def test_classes_of_two_regions_that_are_printed_alike_are_one() -> None:
+    cells = [CELLS[1], CELLS[5]]
+    others = [beside(cell, alike_at=2, different_at=3) for cell in cells]
+    rows = [row(number, f"p{number}", EXACT._replace(cell=cell)) for number, cell in enumerate([*cells, *others] * 3)]
+    (one,) = release(rows, "p", terms(4, region_rows=1), WINDOW).releases
+    assert (one.cell, one.payments, one.people) == ("*", 12, 12)
+
+
+def test_what_is_left_of_regions_is_compared_with_the_whole_window() -> None:
+    rows = [row(number, f"p{number}", EXACT) for number in range(20)]
+    flagged = [row(number, f"p{number}", EXACT._replace(cell=(CELLS[4], CELLS[5])[number % 2]), "flagged") for number in range(20, 26)]
+    outcome = release([*rows, *flagged], "p", terms(5, t=0.3, region_rows=1), WINDOW)
+    assert outcome.left == tuple(flagged)
+    assert release([*rows, *flagged], "p", terms(5, t=0.8, region_rows=1), WINDOW).left == ()
+
+
+def test_a_later_tier_prints_times_as_wide_as_its_window() -> None:
+    rows = [row(number, f"p{number}", EXACT._replace(hour=f"2026-11-22T{12 + number % 2}")) for number in range(12)]
+    (one,) = release(rows, "p", terms(5, time_level=1), BLOCK).releases
+    assert (one.hour, one.loss, one.window_end_ms) == ("2026-11-22T12/18", round(1 / 12, 6), BLOCK.end_ms)
+    assert len(release(rows, "p", terms(5), BLOCK).releases) == 2
 
 
 def city(payments: int, people: int, seed: int) -> list[Row]:
@@ -82,7 +208,7 @@ def city(payments: int, people: int, seed: int) -> list[Row]:
         lat, lon = (home + generator.gauss(0, 0.03) for home in homes[person])
         cell = "none" if category == "online" else h3.latlng_to_cell(lat, lon, 7)
         band = generator.choice(["GBP 2-5", "GBP 5-10", "GBP 10-20", "GBP 20-50", "GBP 50-100"])
-        rows.append(Row(f"{index:06d}", f"p{person}", QuasiIdentifiers(cell, "2026-11-22T14", band, category), flagged=False))
+        rows.append(row(index, f"p{person}", QuasiIdentifiers(cell, "2026-11-22T14", band, category)))
     return rows
 
 
@@ -103,18 +229,21 @@ def full_domain_loss(rows: list[Row], k: int) -> float:
 @pytest.mark.parametrize(("payments", "k"), [(200, 5), (1000, 5), (1000, 10)])
 def test_local_recoding_hides_far_less_than_full_domain_generalisation(payments: int, k: int) -> None:
     rows = city(payments, people=payments // 2, seed=payments)
-    assert release(rows, "p", k, 0, 3_600_000).loss < 0.75 * full_domain_loss(rows, k)
+    assert release(rows, "p", terms(k), WINDOW).loss < 0.75 * full_domain_loss(rows, k)
 
 
 def test_rows_of_few_people_are_never_counted_as_many_people() -> None:
     quasi = QuasiIdentifiers(CELLS[1], "2026-11-22T14", "EUR 20-50", "cafe")
-    rows = [Row(f"{index:03d}", f"person-{index % 4}", quasi, flagged=False) for index in range(400)]
-    assert release(rows, "p", 5, 0, 3_600_000).releases == ()
-    assert len(release(rows, "p", 4, 0, 3_600_000).releases) == 1
+    rows = [row(index, f"person-{index % 4}", quasi) for index in range(400)]
+    assert release(rows, "p", terms(5), WINDOW).releases == ()
+    assert len(release(rows, "p", terms(4), WINDOW).releases) == 1
 
 
 EXACT = QuasiIdentifiers(CELLS[1], "2026-11-22T14", "EUR 20-50", "cafe")
-GOOD = [Row(f"{index}", f"person-{index}", EXACT, flagged=False) for index in range(6)]
+GOOD = [row(index, f"person-{index}", EXACT) for index in range(6)]
+
+MORE = [row(index, f"person-{index}", EXACT) for index in range(6, 12)]
+changed = msgspec.structs.replace
 
 
 @pytest.mark.parametrize(
@@ -124,31 +253,58 @@ GOOD = [Row(f"{index}", f"person-{index}", EXACT, flagged=False) for index in ra
         ([AnonymousClass(EXACT, tuple(GOOD[:4]) + tuple(GOOD[:4]))], "fewer distinct people"),
         ([AnonymousClass(EXACT._replace(category="groceries"), tuple(GOOD))], "outside"),
         ([AnonymousClass(EXACT._replace(amount_band="EUR 1-10"), tuple(GOOD))], "outside"),
-        ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT._replace(hour="*"), tuple(GOOD))], "two classes"),
-        ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT, tuple(GOOD))], "printed alike"),
-        ([AnonymousClass(EXACT, (*GOOD, Row("99", "nobody", EXACT, flagged=False)))], "never staged"),
+        ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT._replace(hour="*"), tuple(GOOD))], "in two classes"),
+        ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT, tuple(MORE))], "printed alike"),
+        ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT, tuple(GOOD))], "in two classes"),
+        ([AnonymousClass(EXACT, (changed(GOOD[0], sensitive="flagged"), *GOOD[1:]))], "never staged as it is"),
+        ([AnonymousClass(EXACT, (changed(GOOD[0], member=GOOD[1].member), *GOOD[1:]))], "members"),
+        ([AnonymousClass(EXACT, (changed(GOOD[0], subject="person-1"), *GOOD[1:]))], "members"),
+        ([AnonymousClass(EXACT, (*GOOD, row(99, "nobody", EXACT)))], "never staged"),
     ],
 )
 def test_a_class_that_is_not_safe_stops_the_release(classes: list[AnonymousClass], fault: str) -> None:
     with pytest.raises(UnsafeReleaseError, match=fault) as stopped:
-        verify(classes, 5, GOOD)
+        verify(classes, Limits(5), [*GOOD, *MORE])
     assert "person-" not in str(stopped.value)
 
 
 def test_a_search_that_proposes_an_unsafe_class_releases_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("privacy.releases.anonymise", lambda rows, k: ([AnonymousClass(EXACT, tuple(rows[:2]))], []))
+    monkeypatch.setattr("privacy.regions.anonymise", lambda rows, *_: ([AnonymousClass(EXACT, tuple(rows[:2]))], []))
     with pytest.raises(UnsafeReleaseError):
-        release(GOOD, "p", 5, 0, 3_600_000)
+        release(GOOD, "p", terms(5), WINDOW)
 
 
 def test_what_is_written_counts_what_is_in_the_class() -> None:
-    rows = [Row(f"{index}", f"person-{index % 5}", EXACT, flagged=index < 2) for index in range(9)]
-    (one,) = release(rows, "policy-9", 5, 0, 3_600_000).releases
+    rows = [row(index, f"person-{index % 5}", EXACT, "flagged" if index < 2 else "clear") for index in range(9)]
+    (one,) = release(rows, "policy-9", terms(5), WINDOW).releases
     assert (one.people, one.payments, one.flagged, one.loss, one.k) == (5, 9, 2, 0.0, 5)
     assert (one.cell, one.cell_resolution, one.hour, one.amount_band, one.category) == (EXACT.cell, 7, EXACT.hour, "EUR 20-50", "cafe")
 
 
+@pytest.mark.parametrize(
+    ("limits", "time_level", "fault"),
+    [
+        (Limits(5, l=2), 0, "than l"),
+        (Limits(5, t=0.2), 0, "than t"),
+        (Limits(5), 1, "more finely"),
+    ],
+)
+def test_a_class_that_gives_the_sensitive_value_or_the_time_away_stops_the_release(limits: Limits, time_level: int, fault: str) -> None:
+    whole = [*GOOD, *(changed(one, sensitive="flagged") for one in MORE[:2])]
+    with pytest.raises(UnsafeReleaseError, match=fault):
+        verify([AnonymousClass(EXACT, tuple(GOOD))], limits, whole, time_level=time_level)
+    # 6 of 6 against 6 of 8 are exactly a quarter apart.
+    verify([AnonymousClass(EXACT, tuple(GOOD))], Limits(5, t=0.25), whole)
+
+
+def test_closeness_is_told_in_four_digits_rounded_up() -> None:
+    rows = [row(index, f"p{index}", EXACT, "flagged" if index == 0 else "clear") for index in range(6)]
+    rows += [row(index, f"p{index}", EXACT._replace(category="online"), "clear") for index in range(6, 12)]
+    told = {one.category: (one.l, one.t) for one in release(rows, "p", terms(5), WINDOW).releases}
+    assert told == {"cafe": (2, 0.0834), "online": (1, 0.0834)}  # one of six, one of twelve: a twelfth apart
+
+
 def test_loss_grows_with_every_step() -> None:
-    assert Counter(loss_of(EXACT._replace(hour=hour), EXACT) for hour in (EXACT.hour, "*")) == {0.0: 1, 0.25: 1}
+    assert Counter(loss_of(EXACT._replace(hour=hour), EXACT) for hour in hour_path(EXACT.hour)) == {0.0: 1, 1 / 12: 1, 1 / 6: 1, 0.25: 1}
     with pytest.raises(ValueError, match="not in tuple"):
         loss_of(EXACT._replace(hour="2026-11-22T15"), EXACT)

@@ -1,9 +1,11 @@
 """Late or not, and what a window holds, does not depend on how micro-batches are cut."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.windows import Clock, WindowPolicy
+from privacy.windows import Clock, Window, WindowPolicy
+from veilocity.errors import SettingsError
 
 POLICY = WindowPolicy(width_ms=100, delay_ms=30, idle_ms=10_000, partitions=2)
 STREAM = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2_000)), max_size=60)
@@ -65,4 +67,56 @@ def test_a_partition_without_payments_holds_windows_back_for_the_idle_time_only(
 def test_a_closed_window_never_opens_again() -> None:
     clock = Clock({0: 500}, closed_ms=400)
     assert clock.closed(POLICY).closed_ms == 400
-    assert clock.newly_closed(POLICY, {100: 1, 300: 2, 400: 3}) == [100, 300]
+    assert [window.start_ms for window in clock.newly_closed(POLICY, 0, {100: 1, 300: 2, 400: 3})] == [100, 300]
+
+
+def test_a_cut_is_remembered_until_every_window_that_it_made_is_closed() -> None:
+    policy = WindowPolicy(100, 30, 10_000, 1, (300, 900))
+    clock, _ = Clock().drained(policy, [100]).assigned(policy, [(0, 250), (0, 9_000)])
+    clock = clock.closed(policy)
+    assert clock.newly_closed(policy, 2, {200: 1}) == [Window(2, 200, 900)]
+    assert clock.closed(policy).cuts_ms == ()
+
+
+TIERED = WindowPolicy(width_ms=100, delay_ms=30, idle_ms=10_000, partitions=2, later_ms=(300, 900), drain_ms=1)
+STEPS = st.lists(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3_000)), max_size=12), max_size=12)
+
+
+@given(steps=STEPS, drains=st.sets(st.integers(0, 11)))
+def test_no_window_of_any_tier_takes_a_payment_after_it_was_closed(steps: list[list[tuple[int, int]]], drains: set[int]) -> None:
+    """Every payment goes up the tiers as if it never found a class: its windows grow, nest, and each closes once."""
+    clock = Clock()
+    waiting: list[dict[int, int]] = [{}, {}, {}]
+    closed: set[Window] = set()
+    entered = left = 0
+    for number, events in enumerate(steps):
+        clock, windows = clock.assigned(TIERED, events)
+        for start in windows:
+            if start is not None:
+                waiting[0][start] = waiting[0].get(start, 0) + 1
+                entered += 1
+        clock = clock.closed(TIERED)
+        if number in drains:
+            clock = clock.drained(TIERED, waiting[0])
+        for tier, open_windows in enumerate(waiting):
+            for window in clock.newly_closed(TIERED, tier, open_windows):
+                assert window not in closed
+                assert not any(one.tier == tier and one.start_ms < window.end_ms and window.start_ms < one.end_ms for one in closed)
+                closed.add(window)
+                count = open_windows.pop(window.start_ms)
+                if tier == TIERED.last_tier:
+                    left += count
+                    continue
+                wider = clock.window(TIERED, tier + 1, window.start_ms)
+                assert wider.start_ms <= window.start_ms < window.end_ms <= wider.end_ms
+                assert wider not in closed
+                waiting[tier + 1][wider.start_ms] = waiting[tier + 1].get(wider.start_ms, 0) + count
+        if number in drains:
+            assert waiting == [{}, {}, {}], "a drain left something open"
+    assert entered == left + sum(sum(windows.values()) for windows in waiting)
+
+
+@pytest.mark.parametrize("later_ms", [(150,), (300, 100), (100,), (300, 1_000)])
+def test_tiers_that_do_not_nest_are_refused(later_ms: tuple[int, ...]) -> None:
+    with pytest.raises(SettingsError, match="multiple of the tier before"):
+        WindowPolicy(100, 30, 1_000, 2, later_ms)

@@ -1,113 +1,18 @@
 """The stage without Spark: batches cut anyhow, repeated and broken off at any point give the same documents."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import h3
 import msgspec
 import pytest
 
 from privacy.ledger import Ledger
-from privacy.parts import MaskedPart, MaskedPayment
-from privacy.policy import Policy
-from privacy.stage import Stage
-from privacy.telemetry import Telemetry
-from privacy.windows import WindowPolicy
-from storage.documents import MaskedAmendment, MaskedBatch, MaskedTransaction, Place, Position, Progress
-from veilocity.contracts import Channel, Severity, Verdict
+from privacy.parts import MaskedPart
+from storage.documents import MaskedAmendment, MaskedBatch, Place, Position
+from tests.unit.privacy_world import CELLS, MINUTE, PAYMENTS, POLICY, WIDTH, Store, batches, part, play, released, stage
+from veilocity.contracts import Severity, Verdict
 from veilocity.errors import StateError, StoreUnavailableError
-
-MINUTE = 60_000
-WIDTH = 60 * MINUTE
-POLICY = Policy("p", 3, WindowPolicy(WIDTH, 10 * MINUTE, 24 * WIDTH, 2), 7, 5, 1000, 0.001, 0.7, "abcd")
-CELLS = [h3.latlng_to_cell(51.5 + 0.03 * step, -0.12, 7) for step in range(4)]
-
-
-def payment(number: int) -> MaskedPayment:
-    person = number * 7 % 11
-    cell = CELLS[person % 4]
-    lat, lon = h3.cell_to_latlng(cell)
-    return MaskedPayment(
-        partition=person % 2,
-        offset=number,
-        transaction=MaskedTransaction(
-            id=f"{number:032x}",
-            seq=0,
-            revision=1,
-            subject=f"{person:032x}",
-            card=None,
-            device=None,
-            user=None,
-            device_type="terminal",
-            # Every ninth comes two hours late.
-            minute_ms=(number - (120 if number % 9 == 8 else 0)) * MINUTE + 100 * WIDTH,
-            amount=12.0,
-            currency="EUR",
-            amount_band=("EUR 10-20", "EUR 20-50")[number % 2],
-            merchant=f"shop-{number % 3}",
-            category=("cafe", "groceries")[number % 2],
-            channel=Channel.CARD_PRESENT,
-            country=None,
-            place=Place(cell, lat, lon) if number % 5 else None,
-            verdict=Verdict.CLEAR,
-            score=0.0,
-            reasons=(),
-            alert=None,
-            severity=None,
-            place_seen_before=None,
-        ),
-    )
-
-
-PAYMENTS = [payment(number) for number in range(400)]
-
-
-class Store:
-    """Keeps documents by id as a store would: the first of an id stays, progress is replaced."""
-
-    def __init__(self) -> None:
-        self.documents: dict[tuple[str, str], object] = {}
-        self.progress: Progress | None = None
-        self.fail_before = -1
-        self.fail_after = -1
-
-    def write(self, batch: MaskedBatch) -> None:
-        if batch.progress.seq == self.fail_before:
-            self.fail_before = -1
-            raise StoreUnavailableError("down")
-        for kind in ("transactions", "releases", "groups"):
-            for document in getattr(batch, kind):
-                known = self.documents.setdefault((kind, document.id), document)
-                assert known == document, "a repeated micro-batch wrote something else"
-        if batch.sample:
-            self.documents["sample", "sample"] = batch.sample
-        self.progress = msgspec.structs.replace(batch.progress, written_ms=0)
-        if batch.progress.seq == self.fail_after:
-            self.fail_after = -1
-            raise StoreUnavailableError("down")
-
-    def without_seq(self) -> dict[tuple[str, str], object]:
-        return {key: msgspec.structs.replace(document, seq=0) for key, document in self.documents.items()}  # type: ignore[type-var]  # structs
-
-
-def part(payments: list[MaskedPayment]) -> MaskedPart:
-    return MaskedPart(payments=payments, decisions=len(payments))
-
-
-def stage(folder: Path, store: Store, snapshot_batches: int = 3) -> Stage:
-    return Stage(POLICY, Ledger(folder, POLICY, snapshot_batches), store, Telemetry(), clock_ms=lambda: 1)
-
-
-def batches(size: int) -> list[list[MaskedPayment]]:
-    return [PAYMENTS[start : start + size] for start in range(0, len(PAYMENTS), size)]
-
-
-def play(folder: Path, size: int, snapshot_batches: int = 3) -> Store:
-    store = Store()
-    running = stage(folder, store, snapshot_batches)
-    for number, chunk in enumerate(batches(size)):
-        running.process([part(chunk[::2]), part(chunk[1::2])], number)
-    return store
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +27,34 @@ def test_counters_add_up_and_windows_were_released(unbroken: Store) -> None:
     assert min(progress.released, progress.late, progress.pending, progress.classes) > 0
     assert sum(1 for kind, _ in unbroken.documents if kind == "transactions") == 400
     assert sum(1 for kind, _ in unbroken.documents if kind == "groups") > 0
+
+
+def test_what_finds_no_class_is_released_by_a_wider_window_of_its_time(unbroken: Store) -> None:
+    widths = Counter((one.window_end_ms - one.window_start_ms) // WIDTH for one in released(unbroken))
+    assert set(widths) == {1, 2, 4}
+    assert all(one.window_start_ms % (one.window_end_ms - one.window_start_ms) == 0 for one in released(unbroken))
+    hours = {one.window_end_ms - one.window_start_ms: one.hour for one in released(unbroken)}
+    assert (len(hours[WIDTH]), hours[2 * WIDTH].count("/"), hours[4 * WIDTH]) == (13, 1, "1970-01-05")
+    members = [member for one in released(unbroken) for member in one.members]
+    assert all(one.people == len(one.members) for one in released(unbroken))
+    by_width = {
+        width: {m for one in released(unbroken) if one.window_end_ms - one.window_start_ms == width * WIDTH for m in one.members}
+        for width in (1, 2, 4)
+    }
+    assert sum(map(len, by_width.values())) == len(set(members)), "a person has the same name in two windows"
+
+
+def test_one_tier_suppresses_at_once_what_finds_no_class(tmp_path: Path, unbroken: Store) -> None:
+    one_tier = msgspec.structs.replace(POLICY, windows=msgspec.structs.replace(POLICY.windows, later_ms=()))
+    store = Store()
+    running = stage(tmp_path, store, policy=one_tier)
+    for number, chunk in enumerate(batches(25)):
+        running.process([part(chunk)], number, {})
+    assert {one.window_end_ms - one.window_start_ms for one in released(store)} == {WIDTH}
+    assert store.progress is not None
+    assert unbroken.progress is not None
+    assert store.progress.pending < unbroken.progress.pending
+    assert store.progress.late == unbroken.progress.late
 
 
 @pytest.mark.parametrize("size", [1, 60, 400])
@@ -143,13 +76,13 @@ def test_a_crash_at_any_point_of_any_batch_changes_nothing(tmp_path: Path, unbro
     running = stage(tmp_path, store)
     for number, chunk in enumerate(batches(25)):
         try:
-            running.process([part(chunk)], number)
+            running.process([part(chunk)], number, {})
         except StoreUnavailableError:
             running = stage(tmp_path, store)
-            running.process([part(chunk)], number)
+            running.process([part(chunk)], number, {})
         if moment == "after_ledger" and number + 1 == seq:
             running = stage(tmp_path, store)
-            running.process([part(chunk)], number)
+            running.process([part(chunk)], number, {})
     assert store.documents == unbroken.documents
     assert store.progress == unbroken.progress
 
@@ -158,8 +91,8 @@ def test_the_running_state_is_never_used_for_a_repeated_batch(tmp_path: Path, un
     store = Store()
     running = stage(tmp_path, store)
     for number, chunk in enumerate(batches(25)):
-        running.process([part(chunk)], number)
-        running.process([part(chunk)], number)
+        running.process([part(chunk)], number, {})
+        running.process([part(chunk)], number, {})
     assert store.documents == unbroken.documents
 
 
@@ -169,13 +102,21 @@ def test_old_entries_and_staged_rows_are_forgotten(tmp_path: Path) -> None:
     assert numbers[-1] == 39
     assert len(numbers) <= 9
     assert len(list((tmp_path / "ledger").glob("*.places"))) <= 2
-    entry_windows = len(list((tmp_path / "staged").iterdir()))
-    assert entry_windows <= 4
+    assert len(list((tmp_path / "staged").iterdir())) <= 6
 
 
 def test_nothing_is_left_half_written(tmp_path: Path) -> None:
     play(tmp_path, 100)
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def test_a_ledger_of_another_layout_is_refused(tmp_path: Path) -> None:
+    play(tmp_path, 100)
+    path = tmp_path / "ledger" / "00000003.entry"
+    for layout, sentence in ((1, "older than 2 and knows no tiers"), (3, "newer than 2: upgrade")):
+        path.write_bytes(msgspec.msgpack.encode({"layout": layout, "of": "another time"}))
+        with pytest.raises(StateError, match=sentence):
+            Ledger(tmp_path, POLICY).check(committed=3, begun=3)
 
 
 def spoil_checkpoint(ledger: Ledger) -> None:
@@ -204,10 +145,10 @@ def test_another_promise_is_refused_by_name(tmp_path: Path) -> None:
 def test_lost_staged_rows_stop_the_stage(tmp_path: Path) -> None:
     store = Store()
     running = stage(tmp_path, store)
-    running.process([part(PAYMENTS[:50])], 0)
+    running.process([part(PAYMENTS[:50])], 0, {})
     next(iter((tmp_path / "staged").rglob("*.rows"))).unlink()
     with pytest.raises(StateError, match="lost or added"):
-        running.process([part(PAYMENTS[50:300])], 1)
+        running.process([part(PAYMENTS[50:300])], 1, {})
 
 
 def test_a_damaged_entry_stops_the_stage(tmp_path: Path) -> None:
@@ -224,7 +165,7 @@ def test_of_two_places_of_a_person_the_later_is_written(tmp_path: Path) -> None:
     store.write = written.append  # type: ignore[assignment, method-assign]  # only this batch matters
     place = Place(CELLS[0], 51.5, -0.1)
     early, late = Position("a", 1, MINUTE, place), Position("a", 1, 3 * MINUTE, place)
-    stage(tmp_path, store).process([MaskedPart(positions=[late]), MaskedPart(positions=[early], fixes=9)], 0)
+    stage(tmp_path, store).process([MaskedPart(positions=[late]), MaskedPart(positions=[early], fixes=9)], 0, {})
     assert written[0].positions == (late,)
     assert written[0].progress.fixes == 9
     assert written[0].progress.event_ms == 3 * MINUTE
@@ -251,7 +192,7 @@ def test_amendments_count_into_nothing_that_a_payment_counts_into(tmp_path: Path
     for number, chunk in enumerate(batches(25)):
         later = [amendment(one.offset, 2) for one in chunk[::3]] + [amendment(one.offset, 3) for one in PAYMENTS[: number * 25 : 60]]
         running.process(
-            [MaskedPart(payments=chunk, amendments=later, amended=len(later) + 1, decisions=len(chunk) + len(later) + 1)], number
+            [MaskedPart(payments=chunk, amendments=later, amended=len(later) + 1, decisions=len(chunk) + len(later) + 1)], number, {}
         )
     assert store.documents == unbroken.documents
     assert store.progress is not None
@@ -266,6 +207,6 @@ def test_of_the_amendments_of_a_payment_the_newest_is_written(tmp_path: Path) ->
     written: list[MaskedBatch] = []
     store.write = written.append  # type: ignore[assignment, method-assign]  # only this batch matters
     parts = [MaskedPart(amendments=[amendment(1, 3), amendment(2, 2)]), MaskedPart(amendments=[amendment(1, 2)], amended=3, decisions=3)]
-    stage(tmp_path, store).process(parts, 0)
+    stage(tmp_path, store).process(parts, 0, {})
     assert written[0].amendments == (amendment(1, 3), amendment(2, 2))
     assert (written[0].transactions, written[0].sample, written[0].progress.amendments) == ((), None, 3)
