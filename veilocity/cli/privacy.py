@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from veilocity.cli.privacy_audit import audit
 from veilocity.cli.privacy_policy import check
 from veilocity.cli.privacy_tables import anonymise, measure
 from veilocity.cli.start import prepare
@@ -12,13 +13,14 @@ __all__ = ["app"]
 
 app = typer.Typer(rich_markup_mode=None)
 app.command()(check)
+app.command()(audit)
 app.command()(measure)
 app.command()(anonymise)
 
 
 @app.callback(invoke_without_command=True)
 def privacy(context: typer.Context) -> None:
-    """Run the PySpark privacy stage, or judge a policy, measure or anonymise a table."""
+    """Run the PySpark privacy stage, or judge a policy, audit the stores, measure or anonymise a table."""
     if context.invoked_subcommand is None:
         serve()
 
