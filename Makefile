@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format bench bench-e2e bench-quality bench-sketches soak clean
+.PHONY: help demo install test check format bench bench-e2e bench-quality bench-sketches bench-privacy soak clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -49,9 +49,13 @@ bench-quality: install ## judge labelled weeks of confusers and fraud, and keep 
 bench-sketches: install ## measure the streaming algorithms against their peers
 	$(BIN)/python -m benchmarks.sketches
 
+bench-privacy: install ## measure anonymising, measures and identifiers against their peers, which get an environment of their own
+	@./devstack/bootstrap.sh peers
+	$(BIN)/python -m benchmarks.privacy --peers .veilocity/peers/bin/python $(ARGS)
+
 soak: install ## run the whole system for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 clean: ## remove what was installed and made here; downloaded servers and the data of the demo stay
-	rm -rf .venv .veilocity/uv .veilocity/uv-cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .veilocity/uv .veilocity/uv-cache .veilocity/peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prepares a checkout: `bootstrap.sh run` installs what a run needs, `bootstrap.sh dev` what tests and checks need as well,
-# `bootstrap.sh browser` a Chromium for the browser tests; `bootstrap.sh lock` holds uv.lock to pyproject.toml. What is there already costs no request.
+# `bootstrap.sh browser` a Chromium for the browser tests; `bootstrap.sh peers` the libraries that benchmarks compare with, apart from ours;
+# `bootstrap.sh lock` holds uv.lock to pyproject.toml. What is there already costs no request.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -73,6 +74,18 @@ check_lock() {
     fail "uv.lock does not fit pyproject.toml: run \`$tools/bin/uv lock\` and commit both"
 }
 
+install_peers() {
+  stamp=$(cksum <benchmarks/peers/requirements.txt)
+  peers=.veilocity/peers
+  [ "$(cat "$peers/installed" 2>/dev/null)" != "$stamp" ] || return 0
+  install_uv
+  make_environment "$peers" --without-pip
+  echo "Installing the peers of the benchmarks into $peers."
+  "$tools/bin/uv" pip install --quiet --system-certs --python "$peers/bin/python" --requirement benchmarks/peers/requirements.txt ||
+    fail "the peers could not be installed: read the lines above, check the connection and start again"
+  echo "$stamp" >"$peers/installed"
+}
+
 install_browser() {
   for program in chromium chromium-browser google-chrome google-chrome-stable chrome; do
     ! command -v "$program" >/dev/null || return 0
@@ -95,6 +108,7 @@ install_browser() {
 case "${1:-}" in
   run | dev) install "$1" ;;
   browser) install_browser ;;
+  peers) install_peers ;;
   lock) check_lock ;;
-  *) fail "usage: bootstrap.sh run|dev|browser|lock" ;;
+  *) fail "usage: bootstrap.sh run|dev|browser|peers|lock" ;;
 esac
