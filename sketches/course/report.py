@@ -29,7 +29,7 @@ import msgspec
 from sketches.course.chapter import Chapter, Curve, Figure, Plot
 from sketches.course.study import CONFIDENCE
 
-__all__ = ["render", "write"]
+__all__ = ["document", "render", "section", "write"]
 
 _MARKS = {"line": "l", "dashes": "d", "steps": "s", "points": "p", "bars": "b"}
 
@@ -60,17 +60,29 @@ def render(source: str, chapters: Sequence[Chapter], missing: Sequence[str] = ()
     >>> page.startswith("<!DOCTYPE html>"), page == render("nothing", [])
     (True, True)
     """
+    plots = [plot for chapter in chapters for plot in chapter.plots]
+    body = (_head(source, chapters, missing), *_parts(chapters, iter(range(len(plots)))))
+    return document("The algorithms and their promises", _contents(chapters), body, plots)
+
+
+def document(title: str, contents: str, body: Iterable[str], plots: Sequence[Plot]) -> str:
+    """Return a whole page, for the report and for pages of other rooms that are drawn like it.
+
+    Args:
+        title: of the page, plain text.
+        contents: its `nav`, as markup.
+        body: what stands beside it, as markup; sections come from `section`.
+        plots: of all sections, in their order.
+    """
     # Five megabytes that who imports a chapter does not need; plotly has no types.
     from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # noqa: PLC0415  # see above
 
     library = _closed(get_plotlyjs())
     driver = _closed(_asset("report.js"))
-    plots = [plot for chapter in chapters for plot in chapter.plots]
     policy = (
         f"default-src 'none'; script-src {_hash(library)} {_hash(driver)}; style-src-elem 'unsafe-inline'; style-src-attr 'none'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    numbers = iter(range(len(plots)))
     return "\n".join(
         (
             "<!DOCTYPE html>",
@@ -79,13 +91,12 @@ def render(source: str, chapters: Sequence[Chapter], missing: Sequence[str] = ()
             f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="dark light">',
-            "<title>The algorithms and their promises</title>",
+            f"<title>{escape(title)}</title>",
             f"<style>{_asset('report.css')}</style></head>",
             "<body>",
-            _contents(chapters),
+            contents,
             "<main>",
-            _head(source, chapters, missing),
-            *_parts(chapters, numbers),
+            *body,
             "</main>",
             f'<script type="application/json" id="plots">{_data(plots)}</script>',
             f"<script>{library}</script>",
@@ -158,10 +169,11 @@ def _parts(chapters: Sequence[Chapter], numbers: Iterable[int]) -> Iterable[str]
     for part, members in _grouped(chapters).items():
         yield f'<h2 class="part">{escape(part)}</h2>'
         for chapter in members:
-            yield _section(chapter, numbered)
+            yield section(chapter, numbered)
 
 
-def _section(chapter: Chapter, numbers: Iterable[int]) -> str:
+def section(chapter: Chapter, numbers: Iterable[int]) -> str:
+    """Return the section of a chapter; its plots take the next numbers."""
     # Strict would ask the endless side for one more number than there are plots.
     shown = "".join(_frame(chapter, plot, number) for plot, number in zip(chapter.plots, numbers, strict=False))
     rows = [f'<tr><th scope="row">{escape(figure.what)}</th>{_cells(figure)}</tr>' for figure in chapter.figures]

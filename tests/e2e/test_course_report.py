@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 
 from dashboard.course import PATH
 from dashboard.course_service import _Quiet, create_course_server
+from privacy import course
 from sketches.course import contents, simulate, write
 from tests.e2e.dashboard_browser import Watched, watch
 
@@ -30,7 +31,7 @@ SEED = 7
 def _report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("course") / "rubric.html"
     stream = simulate(4_000, SEED)
-    write(file, stream.source, list(contents.chapters(stream, SEED)), missing=["A chapter is left out."])
+    write(file, stream.source, list(contents.chapters(stream, SEED)), [course.chapter(stream, SEED)], ["A chapter is left out."])
     return file
 
 
@@ -68,10 +69,10 @@ def bar_colour(watched: Watched) -> str:
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_from_the_disk_every_plot_of_every_chapter_is_drawn(browser: Browser, report: Path, scheme: Literal["dark", "light"]) -> None:
     with opened(browser, report.as_uri(), color_scheme=scheme) as watched:
-        assert watched.page.locator("section").count() == len(contents.COURSE)
+        assert watched.page.locator("section").count() == len(contents.COURSE) + 1
         draw_all(watched)
         assert watched.page.locator(".plot").count() == watched.page.locator(".plot[data-drawn]").count() > 4 * 24
-        for chapter in ("lsh", "bloom"):
+        for chapter in ("lsh", "bloom", "k-against-privacy"):
             folder = Path(__file__).parents[1] / "artifacts"
             folder.mkdir(exist_ok=True)
             watched.page.locator(f"#{chapter}").screenshot(path=folder / f"course-{chapter}-{scheme}.png")

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from privacy import course as privacy_course
 from sketches.contract import Sketch
 from sketches.course import Chapter, Curve, Figure, Plot, Role, Stream, Topic, contents, read_csv, render, simulate, write
 from sketches.course.drawing import graph_plot
@@ -217,7 +218,10 @@ def test_the_course_of_the_default_stream_takes_less_than_two_minutes(tmp_path: 
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout == "The report is rubric.html.\n"
-    assert "40,000 simulated payments" in (tmp_path / "rubric.html").read_text(encoding="utf-8")
+    page = (tmp_path / "rubric.html").read_text(encoding="utf-8")
+    assert "40,000 simulated payments" in page
+    assert page.count("<section id=") == len(contents.COURSE) + 1
+    assert '<section id="k-against-privacy">' in page
 
 
 def test_the_page_asks_nobody_and_names_no_moment_and_no_place_of_this_machine(course: dict[str, Chapter], stream: Stream) -> None:
@@ -372,6 +376,7 @@ def test_the_command_says_what_is_missing_and_takes_what_privacy_offers(tmp_path
 
 
 def test_the_hook_of_the_privacy_stage_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command._privacy() is privacy_course
     monkeypatch.setattr(command, "_PRIVACY", "veilocity.no_such_module")
     assert command._privacy() is None
     monkeypatch.setattr(command, "_PRIVACY", "sketches.course.chapter")

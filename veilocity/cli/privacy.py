@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from veilocity.cli.privacy_audit import audit
+from veilocity.cli.privacy_curve import curve
 from veilocity.cli.privacy_policy import check
 from veilocity.cli.privacy_tables import anonymise, measure
 from veilocity.cli.start import prepare
@@ -16,6 +17,7 @@ app.command()(check)
 app.command()(audit)
 app.command()(measure)
 app.command()(anonymise)
+app.command()(curve)
 
 
 @app.callback(invoke_without_command=True)

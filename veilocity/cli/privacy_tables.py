@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from privacy.measure.anonymity import Missing
     from privacy.measure.closeness import Paths
 
-__all__ = ["QuasiRule", "TablePolicy", "anonymise", "measure", "read_policy"]
+__all__ = ["QuasiRule", "TablePolicy", "anonymise", "hierarchy_of", "measure", "read_policy"]
 
 _MISSING = {"category": ("",), "wildcard": ("", "none")}
 """Cells that are missing; a released table prints `none`, which is a category by itself."""
@@ -181,7 +181,7 @@ def _anonymised(table: pa.Table, wanted: TablePolicy, folder: Path) -> Anonymise
 
     return room.anonymise(
         table,
-        {name: _rule(rule, folder) for name, rule in wanted.quasi.items()},
+        {name: hierarchy_of(rule, folder) for name, rule in wanted.quasi.items()},
         wanted.k,
         person=wanted.person,
         sensitive=wanted.sensitive,
@@ -193,7 +193,8 @@ def _anonymised(table: pa.Table, wanted: TablePolicy, folder: Path) -> Anonymise
     )
 
 
-def _rule(rule: QuasiRule, folder: Path) -> Hierarchy:
+def hierarchy_of(rule: QuasiRule, folder: Path) -> Hierarchy:
+    """Return the hierarchy that a policy file asks for; a file's path counts from the policy's folder."""
     from privacy.anonymise import Hierarchy  # noqa: PLC0415  # a room, imported when needed
 
     if rule.interval is not None:
