@@ -162,8 +162,11 @@ class Picture:
     ) -> Content:
         """Take in documents and return those that changed the picture."""
         self.progress = progress
+        since_ms = progress.positions_since_ms if progress else 0
         held = (set(self._positions), set(self._alerts), set(self._payments))
         moved = _merge(self._positions, positions, _position_age)
+        # People have new ids since then, and would be shown twice.
+        self._positions = {key: position for key, position in self._positions.items() if position.minute_ms >= since_ms}
         revised = _merge(self._alerts, alerts, lambda alert: (alert.revision,))
         paid = _merge(self._payments, payments, lambda payment: (payment.revision,))
         self._trim()

@@ -7,10 +7,10 @@ next start ends what the record names.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -268,14 +268,13 @@ class Stack:
         values: dict[str, object] = {"privacy_key_file": file}
         if self.settings.privacy_state_dir is not None:
             values["privacy_state_dir"] = self.settings.privacy_state_dir.absolute()
+        if self.settings.privacy_policy_file is not None:
+            values["privacy_policy_file"] = self.settings.privacy_policy_file.absolute()
         self.settings = changed(self.settings, **values)
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(f"{secrets.token_hex(32)}\n")
+        from privacy.identifiers.keyring import KeyRing  # noqa: PLC0415  # brings NumPy and H3 along: half a second
+
+        with suppress(FileExistsError):
+            KeyRing.generate(file)
 
     def _start_all(self) -> None:
         """Start each as soon as it is installed, so that the first servers come up while the others are still downloaded."""

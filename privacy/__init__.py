@@ -9,6 +9,6 @@ of releases. Importing this package starts nothing and needs no Spark.
 """
 
 from privacy.releases import ReleasedWindow, release, verify
-from privacy.tokens import Tokeniser, TokenKind, generate_key_file
+from privacy.tokens import TokenKind
 
-__all__ = ["ReleasedWindow", "TokenKind", "Tokeniser", "generate_key_file", "release", "verify"]
+__all__ = ["ReleasedWindow", "TokenKind", "release", "verify"]

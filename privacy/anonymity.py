@@ -56,8 +56,6 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     quasi: QuasiIdentifiers
     sensitive: str
     """What a class must not give away: the verdict."""
-    member: str = ""
-    """`privacy.members`: who this is in the window of the release."""
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -1,8 +1,9 @@
 """What runs in Spark's Python workers: raw Kafka values in, one masked part out.
 
-The function that Spark ships holds the path of the key file and nothing secret; each worker process reads the key itself, so the key is in
-no plan, log, event log or checkpoint. The driver's Python sees masked parts only. This module imports neither the sketches nor the
-storage clients, so a worker starts quickly.
+The function that Spark ships holds the path of the key file and nothing secret; each worker process reads the key ring itself, so no key
+is in a plan, log, event log or checkpoint. The driver's Python sees masked parts only. Where evidence is to be sealed, a worker reads the
+address of MongoDB, which may hold a password, from its own environment, as every service does. This module imports neither the sketches
+nor the storage clients, so a worker starts quickly.
 """
 
 from __future__ import annotations
@@ -13,14 +14,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
 
+from privacy.identifiers.keyring import KeyRing
 from privacy.masking import Masker
 from privacy.parts import MaskedPart, PartBuilder, Source
-from privacy.tokens import Tokeniser
-from veilocity.errors import FatalError, VeilocityError
+from privacy.policies.compiling import CompiledPolicy
+from privacy.policy import key_checks
+from veilocity.errors import FatalError, SettingsError, VeilocityError
+from veilocity.settings import load
+
+if TYPE_CHECKING:
+    from privacy.identifiers.sealing import SubjectKeyStore
 
 __all__ = ["PART_SCHEMA", "PartMasker", "decode_part", "warm"]
 
@@ -29,30 +37,45 @@ PART_SCHEMA = "part binary"
 _ARROW_SCHEMA = pa.schema([("part", pa.binary())])
 _WARM_S = 0.05
 """Long enough that one worker cannot serve every task."""
+_PATIENCE_S = 60.0
+"""How long a worker waits for MongoDB; then the stage ends, and whoever started it starts it again on the same micro-batch."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(MaskedPart)
 
 
 @lru_cache(maxsize=4)
-def _tokeniser(key_file: str) -> Tokeniser:
-    return Tokeniser.from_file(Path(key_file))
+def _masker(key_file: str, checks: tuple[str, ...], policy: CompiledPolicy) -> Masker:
+    ring = KeyRing.from_file(Path(key_file))
+    if key_checks(ring) != checks:
+        raise SettingsError("the key ring is not the one that the privacy stage began with: give every executor the same file, and restart")
+    return Masker(policy, ring, _subject_keys)
+
+
+@lru_cache(maxsize=1)
+def _subject_keys() -> SubjectKeyStore:
+    """Return the store of people's keys, which asks a MongoDB that does not answer for a while before it gives up."""
+    from storage.vault import PatientSubjectKeys  # noqa: PLC0415  # most parts hold no alert
+
+    return PatientSubjectKeys(load(), _PATIENCE_S)
 
 
 @dataclass(frozen=True, slots=True)
 class PartMasker:
     """The function for `DataFrame.mapInArrow` over the columns topic, partition, offset and value; gives one row per task.
 
-    A class of this module and not a closure: a worker imports it by name, so nothing but these four values is shipped.
+    A class of this module and not a closure: a worker imports it by name, so nothing but these values is shipped.
 
     Args:
-        key_path: file of the token key, as the workers see it.
-        cell_resolution: H3 resolution of masked places.
+        key_path: file of the key ring, as the workers see it.
+        checks: check values of its versions, as the driver read them.
+        policy: in force.
         seq: number of the micro-batch.
         sources: topic name on this cluster to what it holds.
     """
 
     key_path: str
-    cell_resolution: int
+    checks: tuple[str, ...]
+    policy: CompiledPolicy
     seq: int
     sources: dict[str, Source]
 
@@ -63,7 +86,7 @@ class PartMasker:
             FatalError: something unforeseen happened; its own message, which may hold a record, is left out.
         """
         try:
-            builder = PartBuilder(Masker(_tokeniser(self.key_path), self.cell_resolution, self.seq))
+            builder = PartBuilder(_masker(self.key_path, self.checks, self.policy), self.seq)
             for batch in batches:
                 _add_batch(builder, batch, self.sources)
             part = _encoder.encode(builder.finish())

@@ -3,11 +3,12 @@
     ledger/00000012.entry           state after micro-batch 12, and the places it added to the filter
     ledger/00000012.places          the whole filter after micro-batch 12, every `SNAPSHOT_BATCHES`
     staged/0-1690596000000/12.rows  payments that micro-batch 12 put aside for the window of tier 0 that begins then
+    staged/0-1690596000000/salt     by which its members are made, from when it is closed
 
 Spark repeats micro-batch N with the same records until it has recorded N as committed. So: entry N is written after the stores have
-everything of N and before Spark commits N; a repeated N reads entry N-1 and overwrites its own files; and the staged rows of a window
-that N closed are deleted by N+1, when N can no longer be repeated. Checkpoint, ledger, staged rows and stores live and die together:
-`check` refuses a checkpoint without its ledger and a ledger without its checkpoint.
+everything of N and before Spark commits N; a repeated N reads entry N-1 and overwrites its own files; and the staged rows and the salt of
+a window that N closed are deleted by N+1, when N can no longer be repeated. Checkpoint, ledger, staged rows and stores live and die
+together: `check` refuses a checkpoint without its ledger and a ledger without its checkpoint.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import msgspec
 
 from privacy.files import read_whole, write_whole
 from privacy.heartbeat import Silence
+from privacy.members import window_salt
 from privacy.policy import Policy
 from privacy.state import StagedRow, StageState
 from privacy.windows import Clock, Window
@@ -29,7 +31,7 @@ from veilocity.errors import StateError
 
 __all__ = ["SNAPSHOT_BATCHES", "Ledger"]
 
-LAYOUT = 2
+LAYOUT = 3
 SNAPSHOT_BATCHES = 200
 _NOTHING = -1
 
@@ -132,6 +134,14 @@ class Ledger:
             )
         return sorted(rows, key=lambda staged: staged.row.id)
 
+    def salt(self, window: Window) -> bytes:
+        """Return the salt of a window that closes; it is on the disk when this returns, and goes with the window's staged payments.
+
+        Raises:
+            StateError: it is damaged.
+        """
+        return window_salt(self._folder(window.tier, window.start_ms))
+
     def commit(self, batch: int, state: StageState, new_places: list[bytes], closed: Sequence[Window]) -> None:
         """Write the entry of `batch`, then forget what no repetition can need any more."""
         previous = self._read(batch - 1) if batch else None
@@ -175,16 +185,13 @@ class Ledger:
             raise StateError(f"ledger layout {layout} is newer than {LAYOUT}: upgrade this program")
         if layout < LAYOUT:
             raise StateError(
-                f"ledger layout {layout} is older than {LAYOUT} and knows no tiers of windows: go on with the program that wrote it, "
+                f"ledger layout {layout} is older than {LAYOUT} and has the same tokens for both stores: use the program that wrote it, "
                 "or remove the folder of the privacy stage together with the stores' data to begin anew"
             )
         entry = read_whole(self._entry_path(batch), _Entry)
-        if entry.policy != self._policy:
-            changed = ", ".join(name for name in Policy.__struct_fields__ if getattr(entry.policy, name) != getattr(self._policy, name))
-            raise StateError(
-                f"the privacy stage began with other values of {changed}: use those again, "
-                "or remove its folder together with the stores' data to begin anew"
-            )
+        changed = entry.policy.changes(self._policy)
+        if changed:
+            raise StateError(f"{_difference(changed)}, or remove its folder together with the stores' data to begin anew")
         return entry
 
     def _forget_entries(self, before: int) -> None:
@@ -200,3 +207,11 @@ class Ledger:
 
     def _snapshot_path(self, batch: int) -> Path:
         return self._entries / f"{batch:08d}.places"
+
+
+def _difference(changed: Sequence[str]) -> str:
+    if changed == ("digest",):
+        return "the privacy stage began with another policy: name that file in VEILOCITY_PRIVACY_POLICY_FILE again"
+    if changed == ("key_checks",):
+        return "the privacy stage began with another key ring: put that file back, as versions may be added but none changed or taken out"
+    return f"the privacy stage began with other values of {', '.join(changed)}: use those again"

@@ -1,180 +1,345 @@
-"""Single records masked: what leaves this function holds no identifier, exact place, exact time or exact amount.
+"""Records masked for both stores at once: what leaves holds what the policy lets out, and no store's tokens are another's.
 
-Identifiers become tokens; places the centre of an H3 cell; times the minute they lie in; amounts and distances two significant digits,
-rounded so that every statement stays true; and an alert's sentence is told again from the rounded figures. A masked record is a pseudonym
-of one person's doing, not an anonymous one: only releases are (docs/privacy.md).
+Operations that are the same for both stores run once; tokens, and what the policy wants differently, are made for each. Inside the stage,
+where payments wait for their windows and people are counted, a payment and a person have a third pseudonym that is in no document; it is
+made with the oldest key and never changes, so that a person who pays on both sides of a change of period or key counts once.
+
+A masked record is a pseudonym of one person's doing, not an anonymous one: only releases are (docs/privacy.md). `RecordMasker` says what a
+policy means, one record at a time; payments are too many for that, so what nearly every policy does with them has a short way here, and a
+test holds it to the same results.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import h3
+import msgspec
 
-from privacy.amounts import band, rounded_amount
-from privacy.rounding import hundredths_up, minute_ms, round_down, round_up, whole_minutes_up_s, widened
-from privacy.tokens import Tokeniser, TokenKind
-from storage.documents import MaskedAlert, MaskedAmendment, MaskedEpisode, MaskedObservation, MaskedTransaction, Place, Position
-from veilocity.contracts import Alert, Decision, Fix, Observation
-from veilocity.errors import ContractError, RejectReason
-from veilocity.eventtime import ms_from_ns
-from veilocity.evidence import tell, tell_duration
-from veilocity.geo import Interval, valid_coordinates
+from privacy.identifiers.keyring import KeyRing
+from privacy.identifiers.pseudonyms import Pseudonymiser
+from privacy.policies.applying import RecordMasker
+from privacy.policies.catalogue import RECORDS, SINKS, Field, Kind, needed
+from privacy.policies.compiling import CompiledPolicy
+from privacy.policies.draft import Rule
+from privacy.policies.operators import (
+    Drop,
+    Encrypt,
+    GeneraliseAmount,
+    GeneraliseFraction,
+    GeneralisePlace,
+    GeneraliseTime,
+    Keep,
+    Operator,
+    Seal,
+    StoredAmount,
+    Token,
+    Tools,
+)
+from privacy.policies.operators.context import Context
+from privacy.policies.operators.context import Pseudonymiser as TokenMaker
+from privacy.policies.services import tools_for
+from privacy.rounding import minute_ms
+from privacy.tokens import TokenKind
+from storage.documents import MaskedAlert, MaskedAmendment, MaskedEpisode, MaskedObservation, MaskedTransaction, Position
+from veilocity.contracts import Alert, Decision, Fix
 
-__all__ = ["Masker"]
+if TYPE_CHECKING:
+    from privacy.identifiers.sealing import SubjectKeyStore
+
+__all__ = ["ELASTICSEARCH", "MONGODB", "STAGE", "MaskedDecision", "Masker", "amendment_of"]
+
+MONGODB, ELASTICSEARCH = SINKS
+STAGE = "stage"
+"""The sink of pseudonyms that stay inside the stage."""
+_EVIDENCE = "alert.evidence"
+_REMEMBERED = 100_000
+"""Results kept of one field; then it is begun anew."""
+_PLAIN = (GeneraliseTime, GeneraliseFraction)
+_REPEATING = (GeneralisePlace, GeneraliseAmount)
+"""Operators whose values come again and cost more than a look."""
+_PLACES = {name: place for place, name in enumerate(MaskedTransaction.__struct_fields__)}
+_NESTED = ("first", "second", "episode")
+_FLAT = tuple(name for name in MaskedAlert.__struct_fields__ if name not in (*_NESTED, "seq", "sealed"))
 
 
-@dataclass(frozen=True, slots=True)
+class MaskedDecision(NamedTuple):
+    """A decision as the stage goes on with it."""
+
+    id: str
+    """Of the payment, inside the stage."""
+    person: str
+    """By which people are counted, inside the stage."""
+    minute_ms: int
+    documents: dict[str, MaskedTransaction]
+    """By store. Whether the place was seen before is filled in by the driver, which holds the filter."""
+
+
 class Masker:
-    """Masks records of one micro-batch.
+    """Masks records in one process; it holds keys and what was computed before, so it is never pickled. Not for two threads at once."""
 
-    Args:
-        tokeniser: makes the tokens.
-        cell_resolution: H3 resolution of masked places.
-        seq: number of the micro-batch, written into every document.
-    """
+    def __init__(self, policy: CompiledPolicy, ring: KeyRing, subject_keys: Callable[[], SubjectKeyStore]) -> None:
+        """Prepare what is done with every field.
 
-    tokeniser: Tokeniser
-    cell_resolution: int
-    seq: int
+        Args:
+            policy: in force.
+            ring: the keys.
+            subject_keys: opens the store of people's keys; called when there is evidence to seal, and not before.
+        """
+        operator = policy.operator("alert", "evidence", MONGODB)
+        self._seal = operator if isinstance(operator, Seal) else None
+        self._ring, self._subject_keys = ring, subject_keys
+        # What is sealed has no field of its own, and only MongoDB keeps it.
+        open_policy = _with_rules(policy, map(_unsealed, policy.rules))
+        tools = {sink: tools_for(open_policy, ring, sink) for sink in SINKS}
+        self._payments = _Payments(open_policy, ring, tools)
+        own = {sink: _with_rules(open_policy, _own_rules(open_policy, "alert", sink)) for sink in SINKS}
+        self._alerts = {sink: RecordMasker(own[sink], "alert", sink, tools[sink]) for sink in SINKS}
+        self._positions = RecordMasker(open_policy, "position", MONGODB, tools[MONGODB])
+        self._inside = Pseudonymiser(ring, STAGE, 0)
+        self._always_ms = ring.from_ms(ring.versions[0])
+        self._people = _Tokens(self._inside, TokenKind.SUBJECT, 0, ring, nullable=False)
 
-    def transaction(self, decision: Decision) -> MaskedTransaction:
-        """Return the masked payment; whether its place was seen before is filled in by the driver, which holds the filter.
+    def decision(self, decision: Decision, seq: int) -> MaskedDecision:
+        """Return the masked payment with its answer.
+
+        Args:
+            decision: first or later answer to a payment.
+            seq: number of the micro-batch, written into every document.
 
         Raises:
             ContractError: coordinates out of range.
         """
         payment = decision.transaction
-        token = self.tokeniser.token
-        return MaskedTransaction(
-            id=token(TokenKind.TRANSACTION, payment.id),
-            seq=self.seq,
-            revision=decision.revision,
-            subject=token(TokenKind.SUBJECT, payment.subject),
-            card=token(TokenKind.CARD, payment.card) if payment.card else None,
-            device=token(TokenKind.DEVICE, payment.device) if payment.device else None,
-            user=token(TokenKind.USER, payment.user) if payment.user else None,
-            device_type=payment.device_type,
-            minute_ms=minute_ms(payment.authorised_ms),
-            amount=rounded_amount(payment.amount_minor, payment.currency),
-            currency=payment.currency,
-            amount_band=band(payment.amount_minor, payment.currency),
-            merchant=payment.merchant,
-            category=payment.category,
-            channel=payment.channel,
-            country=payment.country,
-            place=self._place(payment.lat, payment.lon) if payment.lat is not None and payment.lon is not None else None,
-            verdict=decision.verdict,
-            score=round(decision.score, 2),
-            reasons=decision.reasons,
-            alert=self._alert_token(decision),
-            severity=decision.severity,
-            place_seen_before=None,
-        )
+        documents = self._payments.documents(decision, seq)
+        identity = self._inside.token(TokenKind.TRANSACTION, payment.id, self._always_ms)
+        person = self._people.of(payment.subject, self._always_ms) or ""
+        return MaskedDecision(identity, person, minute_ms(payment.authorised_ms), documents)
 
-    def amendment(self, decision: Decision) -> MaskedAmendment:
-        """Return what a later revision of a decision changes of its stored payment."""
+    def position(self, fix: Fix, seq: int) -> Position:
+        """Return the masked place of a phone, for MongoDB, which alone keeps it.
+
+        Raises:
+            ContractError: coordinates out of range.
+        """
+        values = self._positions.masked(fix)
+        return Position(values["id"], seq, values["minute_ms"], values["place"])
+
+    def alert(self, alert: Alert, seq: int) -> dict[str, MaskedAlert]:
+        """Return the masked alert for each store, its evidence not sealed yet.
+
+        Raises:
+            ContractError: coordinates out of range.
+        """
+        values: dict[str, Any] = {}
+        documents = {}
+        for sink, masker in self._alerts.items():
+            values = values | masker.masked(alert)
+            documents[sink] = _alert(values, seq)
+        return documents
+
+    def sealed(self, alerts: Sequence[tuple[Alert, dict[str, MaskedAlert]]]) -> list[dict[str, MaskedAlert]]:
+        """Return masked alerts with their exact evidence sealed into MongoDB's, if the policy seals it.
+
+        Guarantee: the same alert has the same sealed text, as long as the person's key lives; after that it has none.
+
+        Raises:
+            StoreUnavailableError: the store of people's keys does not answer.
+        """
+        if self._seal is None or not alerts:
+            return [documents for _, documents in alerts]
+        from privacy.identifiers.sealing import Sealer  # noqa: PLC0415  # most parts hold no alert
+
+        tools = Tools(vault=Sealer(self._ring, self._subject_keys()))
+        found = []
+        for alert, documents in alerts:
+            document = documents[MONGODB]
+            event_ms = alert.episode.first_ms
+            context = Context(MONGODB, _EVIDENCE, alert.subject, document.id, alert.id, event_ms, tools)
+            text = self._seal.apply(alert, context)
+            sealed = None if text is None else b64encode(text).decode("ascii")
+            found.append({**documents, MONGODB: msgspec.structs.replace(document, sealed=sealed)})
+        return found
+
+    def __reduce__(self) -> str:
+        # A pickle would carry the keys, and with its memory the identifiers.
+        raise TypeError("a masker is not pickled: let each process make one from its own key ring")
+
+
+def amendment_of(transaction: MaskedTransaction) -> MaskedAmendment:
+    """Return what a later answer changes of a stored payment."""
+    return MaskedAmendment(*(getattr(transaction, name) for name in MaskedAmendment.__struct_fields__))
+
+
+class _Tokens:
+    """Tokens of one kind and store; those of people are remembered, since people come again."""
+
+    __slots__ = ("_kind", "_known", "_maker", "_nullable", "_ring", "_width_ms")
+
+    def __init__(self, maker: TokenMaker, kind: TokenKind, width_ms: int | None, ring: KeyRing, *, nullable: bool) -> None:
+        self._maker, self._kind, self._width_ms, self._ring, self._nullable = maker, kind, width_ms, ring, nullable
+        self._known: dict[tuple[str, int], str] = {}
+
+    def of(self, identifier: str | None, event_ms: int) -> str | None:
+        if identifier is None or (not identifier and self._nullable):
+            return None
+        if self._width_ms is None:
+            return self._maker.token(self._kind, identifier, event_ms)
+        mark = event_ms // self._width_ms if self._width_ms else self._ring.version_at(event_ms)
+        found = self._known.get((identifier, mark))
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[identifier, mark] = self._maker.token(self._kind, identifier, event_ms)
+        return found
+
+
+class _Step(NamedTuple):
+    """What is done with one field of a payment."""
+
+    read: Callable[[Decision], Any]
+    operator: Operator
+    places: tuple[int, ...]
+    memory: dict[Any, Any] | None
+
+    def fill(self, values: list[Any], decision: Decision, context: Context) -> None:
+        value = self.read(decision)
+        if value is None:
+            return
+        result = self.operator.apply(value, context) if self.memory is None else self._remembered(self.memory, value, context)
+        if isinstance(result, StoredAmount):
+            values[_PLACES["amount"]], values[_PLACES["amount_band"]] = result
+        else:
+            for place in self.places:
+                values[place] = result
+
+    def _remembered(self, memory: dict[Any, Any], value: Any, context: Context) -> Any:
+        key = value, context.currency
+        found = memory.get(key)
+        if found is None:
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+            found = memory[key] = self.operator.apply(value, context)
+        return found
+
+
+class _Own(NamedTuple):
+    """What one store has for itself."""
+
+    tokens: tuple[tuple[Callable[[Decision], Any], int, _Tokens], ...]
+    steps: tuple[_Step, ...]
+    rest: RecordMasker | None
+    """For operations that have no short way."""
+
+
+class _Payments:
+    """Masks payments for all stores in one go."""
+
+    def __init__(self, policy: CompiledPolicy, ring: KeyRing, tools: dict[str, Tools]) -> None:
+        by_sink = {sink: {rule.field.name: rule for rule in policy.rules_of("transaction", sink)} for sink in SINKS}
+        alike = {
+            name for name, rule in by_sink[MONGODB].items() if all(rules[name].operator == rule.operator for rules in by_sink.values())
+        }
+        common = [rule for name, rule in by_sink[MONGODB].items() if name in alike and isinstance(rule.operator, (*_PLAIN, *_REPEATING))]
+        kept = [rule for name, rule in by_sink[MONGODB].items() if name in alike and isinstance(rule.operator, Keep) and rule.field.stored]
+        self._keep: Callable[[Decision], tuple[Any, ...]] = attrgetter(*(_path(rule.field, rule.field.raw[0]) for rule in kept))
+        self._kept = tuple(_PLACES[rule.field.stored[0]] for rule in kept)
+        self._common = tuple(map(_step, common))
+        done = {rule.field.name for rule in (*common, *kept)}
+        self._own = {
+            sink: _own(policy, sink, [rule for name, rule in rules.items() if name not in done], tools[sink], ring)
+            for sink, rules in by_sink.items()
+        }
+        self._no_tools = Tools()
+
+    def documents(self, decision: Decision, seq: int) -> dict[str, MaskedTransaction]:
         payment = decision.transaction
-        return MaskedAmendment(
-            id=self.tokeniser.token(TokenKind.TRANSACTION, payment.id),
-            seq=self.seq,
-            revision=decision.revision,
-            minute_ms=minute_ms(payment.authorised_ms),
-            verdict=decision.verdict,
-            score=round(decision.score, 2),
-            reasons=decision.reasons,
-            alert=self._alert_token(decision),
-            severity=decision.severity,
-        )
-
-    def position(self, fix: Fix) -> Position:
-        """Return the masked place of a phone.
-
-        Raises:
-            ContractError: coordinates out of range.
-        """
-        return Position(
-            id=self.tokeniser.token(TokenKind.SUBJECT, fix.subject),
-            seq=self.seq,
-            minute_ms=minute_ms(ms_from_ns(fix.fix_ns)),
-            place=self._place(fix.lat, fix.lon),
-        )
-
-    def alert(self, alert: Alert) -> MaskedAlert:
-        """Return the masked alert: bounds moved outwards, times to whole minutes, so that its sentence claims less, never more.
-
-        Raises:
-            ContractError: coordinates out of range.
-        """
-        distance_m = widened(alert.distance_m) if alert.distance_m is not None else None
-        elapsed_s = whole_minutes_up_s(alert.elapsed_s)
-        limit_kmh = _number(alert.parameters.get("speed_limit_kmh"))
-        speed_kmh = _masked_speed(alert.speed_kmh, limit_kmh)
-        fine_s = whole_minutes_up_s(alert.fine_with_s) if alert.fine_with_s is not None else None
-        return MaskedAlert(
-            id=self.tokeniser.token(TokenKind.ALERT, alert.id),
-            seq=self.seq,
-            revision=alert.revision,
-            rule=alert.rule,
-            rule_version=alert.rule_version,
-            cause=alert.cause,
-            severity=alert.severity,
-            state=alert.state,
-            subject=self.tokeniser.token(TokenKind.SUBJECT, alert.subject),
-            score=round(alert.score, 2),
-            probability=hundredths_up(alert.probability) if alert.probability is not None else None,
-            first=self._observation(alert.first),
-            second=self._observation(alert.second),
-            distance_m=distance_m,
-            elapsed_s=elapsed_s,
-            speed_kmh=speed_kmh,
-            speed_limit_kmh=limit_kmh,
-            minimum_distance_m=_number(alert.parameters.get("minimum_distance_m")),
-            fine_with_s=fine_s,
-            sentence=_sentence(alert, distance_m, elapsed_s, speed_kmh, limit_kmh, fine_s),
-            checks=alert.checks,
-            episode=MaskedEpisode(minute_ms(alert.episode.first_ms), minute_ms(alert.episode.last_ms), alert.episode.count),
-        )
-
-    def _alert_token(self, decision: Decision) -> str | None:
-        return self.tokeniser.token(TokenKind.ALERT, decision.alert_id) if decision.alert_id else None
-
-    def _observation(self, observation: Observation) -> MaskedObservation:
-        return MaskedObservation(
-            kind=observation.kind,
-            minute_ms=minute_ms(ms_from_ns(observation.event_ns)),
-            place=self._place(observation.lat, observation.lon) if observation.lat is not None and observation.lon is not None else None,
-            accuracy_m=round_up(observation.accuracy_m),
-        )
-
-    def _place(self, lat: float, lon: float) -> Place:
-        if not valid_coordinates(lat, lon):
-            raise ContractError(RejectReason.INVALID_COORDINATES, "coordinates are out of range: check which program writes this topic")
-        cell = h3.latlng_to_cell(lat, lon, self.cell_resolution)
-        centre_lat, centre_lon = h3.cell_to_latlng(cell)
-        # Five digits are a metre: the centre stands for the cell, more digits would only look like an exact place.
-        return Place(cell, round(centre_lat, 5), round(centre_lon, 5))
+        event_ms = payment.authorised_ms
+        context = Context("", "transaction", payment.subject, "", payment.id, event_ms, self._no_tools, currency=payment.currency)
+        shared: list[Any] = [None] * len(_PLACES)
+        shared[_PLACES["seq"]] = seq
+        for place, value in zip(self._kept, self._keep(decision), strict=True):
+            shared[place] = value
+        for step in self._common:
+            step.fill(shared, decision, context)
+        documents = {}
+        for sink, own in self._own.items():
+            values = shared.copy()
+            for read, place, tokens in own.tokens:
+                values[place] = tokens.of(read(decision), event_ms)
+            for step in own.steps:
+                step.fill(values, decision, context)
+            if own.rest is not None:
+                for path, value in own.rest.masked(decision).items():
+                    values[_PLACES[path]] = value
+            documents[sink] = MaskedTransaction(*values)
+        return documents
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+def _own(policy: CompiledPolicy, sink: str, rules: Iterable[Rule], tools: Tools, ring: KeyRing) -> _Own:
+    tokens, steps, rest = [], [], []
+    for rule in rules:
+        field, operator = rule.field, rule.operator
+        maker = _token_maker(operator, tools)
+        if maker is not None and field.token_kind is not None and field.stored:
+            nullable = not needed(RECORDS["transaction"], field)
+            made = _Tokens(maker, field.token_kind, policy.period_ms(field.token_kind), ring, nullable=nullable)
+            tokens.append((_reader(field), _PLACES[field.stored[0]], made))
+        elif isinstance(operator, (*_PLAIN, *_REPEATING)):
+            steps.append(_step(rule))
+        elif field.stored and not isinstance(operator, Drop):
+            rest.append(rule)
+    masker = RecordMasker(_with_rules(policy, rest), "transaction", sink, tools) if rest else None
+    return _Own(tuple(tokens), tuple(steps), masker)
 
 
-def _sentence(
-    alert: Alert, distance_m: Interval | None, elapsed_s: float, speed_kmh: Interval | None, limit_kmh: float | None, fine_s: float | None
-) -> str:
-    """Tell a masked alert: what is not about travel is told without its figures, which may be exact amounts."""
-    if distance_m is not None and limit_kmh is not None and fine_s is not None:
-        return tell(distance_m, elapsed_s, speed_kmh, limit_kmh, fine_s)
-    if distance_m is not None and distance_m.low > 0.0:
-        return f"At least {distance_m.low / 1000:,.0f} km apart within {tell_duration(elapsed_s)}: {alert.cause.replace('_', ' ')}."
-    return f"{alert.rule.replace('-', ' ').capitalize()}: {alert.cause.replace('_', ' ')}."
-
-
-def _masked_speed(speed_kmh: Interval | None, limit_kmh: float | None) -> Interval | None:
-    """Widen the interval, but keep a lower bound above the limit at or above it: that it is above is what the alert says."""
-    if speed_kmh is None:
+def _token_maker(operator: Operator, tools: Tools) -> TokenMaker | None:
+    if not isinstance(operator, Token):
         return None
-    wide = widened(speed_kmh)
-    low = max(wide.low, limit_kmh) if limit_kmh is not None and speed_kmh.low >= limit_kmh else round_down(speed_kmh.low)
-    return Interval(low, max(wide.likely, low), wide.high)
+    return tools.pseudonymiser if operator.scope == "sink" else tools.shared_pseudonymiser
+
+
+def _step(rule: Rule) -> _Step:
+    memory: dict[Any, Any] | None = {} if isinstance(rule.operator, _REPEATING) else None
+    return _Step(_reader(rule.field), rule.operator, tuple(_PLACES[path] for path in rule.field.stored), memory)
+
+
+def _reader(field: Field) -> Callable[[Decision], Any]:
+    get: Callable[[Decision], Any] = attrgetter(*(_path(field, raw) for raw in field.raw))
+    if field.kind is Kind.PLACE:
+        return lambda decision: None if None in (place := get(decision)) else place
+    return get
+
+
+def _path(field: Field, raw: str) -> str:
+    """Return where a decision has a field: a payment's fields count as its own."""
+    return raw if field.raw[0] in Decision.__struct_fields__ else f"transaction.{raw}"
+
+
+def _own_rules(policy: CompiledPolicy, record: str, sink: str) -> Sequence[Rule]:
+    """Return what must be done for a store when MongoDB's values are there: nearly always its own pseudonyms alone."""
+    rules = policy.rules_of(record, sink)
+    first = {rule.field.name: rule.operator for rule in policy.rules_of(record, MONGODB)}
+    if sink == MONGODB or any(rule.operator != first[rule.field.name] for rule in rules):
+        return rules
+    return [rule for rule in rules if isinstance(rule.operator, Token | Encrypt)]
+
+
+def _with_rules(policy: CompiledPolicy, rules: Iterable[Rule]) -> CompiledPolicy:
+    return msgspec.structs.replace(policy, rules=tuple(rules))
+
+
+def _unsealed(rule: Rule) -> Rule:
+    return msgspec.structs.replace(rule, operator=Drop()) if isinstance(rule.operator, Seal) else rule
+
+
+def _alert(values: dict[str, Any], seq: int) -> MaskedAlert:
+    first, second = (_part(MaskedObservation, end, values) for end in ("first", "second"))
+    episode = _part(MaskedEpisode, "episode", values)
+    return MaskedAlert(seq=seq, first=first, second=second, episode=episode, **{name: values[name] for name in _FLAT})
+
+
+def _part(kind: type[Any], name: str, values: dict[str, Any]) -> Any:
+    return kind(*(values[f"{name}.{field}"] for field in kind.__struct_fields__))

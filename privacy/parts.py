@@ -1,8 +1,9 @@
 """What one executor task makes of its Kafka records: masked, reduced, and safe to send to the driver.
 
 Nine of ten records are fixes and only the newest of a person matters, so they are reduced before a token is made; of an alert
-and of the later answers to a payment the newest revision is kept. A record that does not decode is counted with its reason and costs
-nothing but itself.
+and of the later answers to a payment the newest revision is kept, and only its evidence is sealed. A record that does not decode is
+counted with its reason and costs nothing but itself. Documents are made for each store; what joins the two is here and in the stage's
+own files alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from privacy.heartbeat import Heartbeat
-from privacy.masking import Masker
+from privacy.masking import Masker, amendment_of
 from storage.documents import MaskedAlert, MaskedAmendment, MaskedTransaction, Position
 from veilocity.contracts import Alert, Decision, Fix, decode
 from veilocity.errors import ContractError, RejectError, RejectReason
@@ -30,7 +31,13 @@ class MaskedPayment(msgspec.Struct, array_like=True, gc=False):
 
     partition: int
     offset: int
-    transaction: MaskedTransaction
+    id: str
+    """Of the payment, inside the stage."""
+    person: str
+    """By which people are counted, inside the stage."""
+    minute_ms: int
+    documents: dict[str, MaskedTransaction]
+    """By store."""
 
 
 class MaskedPart(msgspec.Struct, array_like=True):
@@ -38,8 +45,9 @@ class MaskedPart(msgspec.Struct, array_like=True):
 
     payments: list[MaskedPayment] = msgspec.field(default_factory=list)
     """First answers."""
-    amendments: list[MaskedAmendment] = msgspec.field(default_factory=list)
-    alerts: list[MaskedAlert] = msgspec.field(default_factory=list)
+    amendments: list[dict[str, MaskedAmendment]] = msgspec.field(default_factory=list)
+    """By store, as the alerts."""
+    alerts: list[dict[str, MaskedAlert]] = msgspec.field(default_factory=list)
     positions: list[Position] = msgspec.field(default_factory=list)
     decisions: int = 0
     """Records read from `decisions`, amendments and undecodable ones included."""
@@ -57,13 +65,20 @@ class MaskedPart(msgspec.Struct, array_like=True):
 class PartBuilder:
     """Collects the records of one task; `finish` returns the part."""
 
-    def __init__(self, masker: Masker) -> None:
+    def __init__(self, masker: Masker, seq: int) -> None:
+        """Begin a part.
+
+        Args:
+            masker: of this process.
+            seq: number of the micro-batch.
+        """
         self._masker = masker
+        self._seq = seq
         self._part = MaskedPart()
         self._rejected: Counter[str] = Counter()
         self._newest_fix: dict[str, Fix] = {}
-        self._newest_alert: dict[str, MaskedAlert] = {}
-        self._newest_amendment: dict[str, MaskedAmendment] = {}
+        self._newest_alert: dict[str, tuple[Alert, dict[str, MaskedAlert]]] = {}
+        self._newest_amendment: dict[str, tuple[int, dict[str, MaskedAmendment]]] = {}
 
     def add(self, source: Source, partition: int, offsets: Iterable[int], values: Iterable[bytes | None]) -> None:
         """Take records of one partition in offset order; refused ones are counted."""
@@ -80,36 +95,42 @@ class PartBuilder:
                 self._rejected[error.reason.value] += 1
 
     def finish(self) -> MaskedPart:
-        """Return the part; only now are the newest places masked."""
+        """Return the part; only now are the newest places masked and the evidence of the newest alerts sealed.
+
+        Raises:
+            StoreUnavailableError: the store of people's keys does not answer.
+        """
         part = self._part
-        part.positions = [self._masker.position(fix) for fix in self._newest_fix.values()]
-        part.alerts = list(self._newest_alert.values())
-        part.amendments = list(self._newest_amendment.values())
+        part.positions = [self._masker.position(fix, self._seq) for fix in self._newest_fix.values()]
+        part.alerts = self._masker.sealed(list(self._newest_alert.values()))
+        part.amendments = [documents for _, documents in self._newest_amendment.values()]
         part.rejected = dict(sorted(self._rejected.items()))
         return part
 
     def _add_decision(self, partition: int, offset: int, value: bytes) -> None:
         self._part.decisions += 1
         decision = decode(value, Decision)
+        masked = self._masker.decision(decision, self._seq)
         if decision.revision > 1:
-            self._amend(self._masker.amendment(decision))
+            self._amend(masked.id, decision.revision, masked.documents)
         else:
-            self._part.payments.append(MaskedPayment(partition, offset, self._masker.transaction(decision)))
+            self._part.payments.append(MaskedPayment(partition, offset, *masked))
 
-    def _amend(self, amendment: MaskedAmendment) -> None:
+    def _amend(self, identity: str, revision: int, documents: dict[str, MaskedTransaction]) -> None:
         # The first answer has put the payment into windows, sample, filter and groups: a later one must not do so again.
         self._part.amended += 1
-        known = self._newest_amendment.get(amendment.id)
-        if known is None or amendment.revision > known.revision:
-            self._newest_amendment[amendment.id] = amendment
+        known = self._newest_amendment.get(identity)
+        if known is None or revision > known[0]:
+            self._newest_amendment[identity] = revision, {store: amendment_of(one) for store, one in documents.items()}
 
     def _add_alert(self, _partition: int, _offset: int, value: bytes) -> None:
-        masked = self._masker.alert(decode(value, Alert))
+        alert = decode(value, Alert)
+        masked = self._masker.alert(alert, self._seq)
         self._part.alert_revisions += 1
-        self._part.alerts_opened += masked.revision == 1
-        known = self._newest_alert.get(masked.id)
-        if known is None or masked.revision > known.revision:
-            self._newest_alert[masked.id] = masked
+        self._part.alerts_opened += alert.revision == 1
+        known = self._newest_alert.get(alert.id)
+        if known is None or alert.revision > known[0].revision:
+            self._newest_alert[alert.id] = alert, masked
 
     def _add_heartbeat(self, _partition: int, _offset: int, value: bytes) -> None:
         self._part.heartbeats.append(decode(value, Heartbeat))

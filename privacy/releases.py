@@ -1,12 +1,13 @@
 """The only place where releases are made: proposed by the anonymiser, verified from the rows, then written.
 
 `verify` shares no code with the search: it counts distinct people, looks every exact value up in the path of its printed value, adds the
-sensitive values up in fractions, and checks that no payment is in two classes. A class that fails stops the service, because a wrong
-release cannot be taken back.
+sensitive values up in fractions, and checks that no payment is in two classes. `verify_written` counts people once more, in what is to be
+written. A class that fails stops the service, because a wrong release cannot be taken back.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -19,16 +20,16 @@ import msgspec
 
 from privacy.anonymity import AnonymousClass, Limits, Row, mean_loss, sensitive_counts
 from privacy.hierarchies import PATHS, TIME, QuasiIdentifiers, cell_resolution
+from privacy.members import members_of
 from privacy.regions import Regional, Terms, anonymise_window, here
 from privacy.windows import Window
 from veilocity.contracts import Release, Verdict
 from veilocity.errors import UnsafeReleaseError
 
-__all__ = ["ReleasedWindow", "class_id", "release", "verify", "verify_cheaply"]
+__all__ = ["ReleasedWindow", "class_id", "release", "verify", "verify_cheaply", "verify_written"]
 
 _CLOSENESS_DIGITS = 10_000
-_ID, _QUASI, _SENSITIVE, _MEMBER = (attrgetter(name) for name in ("id", "quasi", "sensitive", "member"))
-_PERSON = attrgetter("subject", "member")
+_ID, _QUASI, _SENSITIVE, _SUBJECT = (attrgetter(name) for name in ("id", "quasi", "sensitive", "subject"))
 _FAULT = "nothing was released, please report this"
 
 
@@ -50,18 +51,19 @@ class ReleasedWindow(msgspec.Struct, frozen=True):
         return lost / total if total else 0.0
 
 
-def release(rows: Sequence[Row], policy: str, terms: Terms, window: Window, regional: Regional = here) -> ReleasedWindow:
+def release(rows: Sequence[Row], policy: str, terms: Terms, window: Window, salt: bytes, regional: Regional = here) -> ReleasedWindow:
     """Return the verified releases of one closed window.
 
     Guarantee: every release covers payments of at least k distinct people of `rows` with at least l distinct sensitive values whose
-    distribution is at most t from that of `rows`; every payment is in one release or left; and the same rows give the same releases
-    whatever their order and wherever regions are anonymised.
+    distribution is at most t from that of `rows`, and tells one member for each of them; every payment is in one release or left; and
+    the same rows and salt give the same releases whatever their order and wherever regions are anonymised.
 
     Args:
-        rows: of the window, each with its member.
+        rows: of the window.
         policy: name of the policy, written into the releases.
         terms: what classes must keep.
         window: whose rows these are.
+        salt: of the window (`privacy.members`).
         regional: where regions are anonymised. Anywhere but `here` each region must have been verified there; what is cheap is proven
             once more.
 
@@ -76,7 +78,8 @@ def release(rows: Sequence[Row], policy: str, terms: Terms, window: Window, regi
         verify_cheaply(classes, terms.limits, rows, whole)
     else:
         verify(classes, terms.limits, rows, whole, terms.time_level)
-    releases = (_written(one, policy, terms.limits, window, whole) for one in classes)
+    releases = [_written(one, policy, terms.limits, window, whole, salt) for one in classes]
+    verify_written(classes, releases, salt)
     return ReleasedWindow(
         releases=tuple(sorted(releases, key=lambda one: one.class_id)),
         released=sum(len(one.rows) for one in classes),
@@ -97,9 +100,8 @@ def verify(
         time_level: lowest level at which times may be printed.
 
     Raises:
-        UnsafeReleaseError: fewer than k distinct people or other people than members, fewer than l distinct sensitive values or farther
-            than t, a value outside its printed value, a time printed too finely, a payment in two classes or from nowhere, or two
-            classes printed alike.
+        UnsafeReleaseError: fewer than k distinct people, fewer than l distinct sensitive values or farther than t, a value outside its
+            printed value, a time printed too finely, a payment in two classes or from nowhere, or two classes printed alike.
     """
     verify_cheaply(classes, limits, rows, whole)
     originals = set(map(id, rows))
@@ -118,7 +120,7 @@ def verify(
 
 
 def verify_cheaply(classes: Sequence[AnonymousClass], limits: Limits, rows: Sequence[Row], whole: Mapping[str, int] | None = None) -> None:
-    """Prove what needs no look at quasi-identifiers: people, members, l, t, that classes are disjoint, staged and printed differently.
+    """Prove what needs no look at quasi-identifiers: people, l, t, that classes are disjoint, staged and printed differently.
 
     Raises:
         UnsafeReleaseError: as `verify`.
@@ -129,12 +131,8 @@ def verify_cheaply(classes: Sequence[AnonymousClass], limits: Limits, rows: Sequ
     payments = 0
     seen: set[str] = set()
     for one in classes:
-        people = set(map(_PERSON, one.rows))
-        subjects = {subject for subject, _ in people}
-        if len(subjects) < limits.k:
+        if len(set(map(_SUBJECT, one.rows))) < limits.k:
             raise UnsafeReleaseError(f"a class holds fewer distinct people than k: {_FAULT}")
-        if not len({member for _, member in people}) == len(people) == len(subjects):
-            raise UnsafeReleaseError(f"the members of a class are not its people: {_FAULT}")
         values = Counter(map(_SENSITIVE, one.rows))
         if len(values) < limits.l:
             raise UnsafeReleaseError(f"a class holds fewer distinct sensitive values than l: {_FAULT}")
@@ -146,6 +144,21 @@ def verify_cheaply(classes: Sequence[AnonymousClass], limits: Limits, rows: Sequ
         raise UnsafeReleaseError(f"a payment is in two classes or was never staged: {_FAULT}")
     if len({one.printed for one in classes}) != len(classes):
         raise UnsafeReleaseError(f"two classes are printed alike: {_FAULT}")
+
+
+def verify_written(classes: Sequence[AnonymousClass], releases: Sequence[Release], salt: bytes) -> None:
+    """Prove that each release tells one member for each person of its class, and for nobody else, and no member of another's.
+
+    Raises:
+        UnsafeReleaseError: it does not.
+    """
+    seen: set[str] = set()
+    for one, told in zip(classes, releases, strict=True):
+        people = {row.subject for row in one.rows}
+        known = {hmac.digest(salt, f"{told.class_id}\0{person}".encode(), "sha256").hex()[:32] for person in people}
+        if not (set(told.members) == known and told.people == len(told.members) == len(people) >= told.k) or seen & known:
+            raise UnsafeReleaseError(f"the members of a class are not its people: {_FAULT}")
+        seen |= known
 
 
 def class_id(policy: str, window: Window, printed: QuasiIdentifiers) -> str:
@@ -164,12 +177,13 @@ def _distance(values: Mapping[str, int], whole: Mapping[str, int], total: int) -
     return Fraction(sum(abs(values.get(value, 0) * total - count * size) for value, count in whole.items()), 2 * size * total)
 
 
-def _written(one: AnonymousClass, policy: str, limits: Limits, window: Window, whole: Mapping[str, int]) -> Release:
+def _written(one: AnonymousClass, policy: str, limits: Limits, window: Window, whole: Mapping[str, int], salt: bytes) -> Release:
     values = Counter(map(_SENSITIVE, one.rows))
     distance = _distance(values, whole, sum(whole.values()))
-    members = set(map(_MEMBER, one.rows))
+    identity = class_id(policy, window, one.printed)
+    members = members_of(salt, identity, map(_SUBJECT, one.rows))
     return Release(
-        class_id=class_id(policy, window, one.printed),
+        class_id=identity,
         policy=policy,
         window_start_ms=window.start_ms,
         window_end_ms=window.end_ms,
@@ -186,5 +200,5 @@ def _written(one: AnonymousClass, policy: str, limits: Limits, window: Window, w
         l=len(values),
         t=ceil(distance * _CLOSENESS_DIGITS) / _CLOSENESS_DIGITS,
         sensitive={verdict: values[verdict] for verdict in Verdict},
-        members=tuple(sorted(members)),
+        members=members,
     )

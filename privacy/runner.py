@@ -11,13 +11,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from privacy.distributed import Executors
 from privacy.heartbeat import read_positions
+from privacy.identifiers.keyring import KeyRing
 from privacy.ledger import Ledger
-from privacy.policy import Policy
+from privacy.policy import Policy, compiled_policy, key_checks
 from privacy.pulse import Pulse
 from privacy.regions import here
 from privacy.stage import Stage, start_query
 from privacy.telemetry import Telemetry
-from privacy.tokens import Tokeniser
 from storage.writers import StoreWriter
 from veilocity import metrics
 from veilocity.errors import BrokerUnavailableError, FatalError, PortTakenError
@@ -38,11 +38,12 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     Raises:
         VeilocityError: what ended the query.
     """
-    key_check = Tokeniser.from_file(settings.token_key_file).check_value()
+    compiled = compiled_policy(settings)
+    checks = key_checks(KeyRing.from_file(settings.token_key_file))
     partitions = _await_topics(settings, stop)
     if stop.is_set():
         return
-    policy = Policy.of(settings, partitions, key_check)
+    policy = Policy.of(compiled, settings, partitions, checks)
     checkpoint = settings.privacy_dir / "checkpoint"
     ledger = Ledger(settings.privacy_dir, policy)
     committed = _newest(checkpoint / "commits")
@@ -57,7 +58,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         failures: list[BaseException] = []
         regional = Executors(spark) if settings.privacy_release_form == "executors" else here
         stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional)
-        query = start_query(spark, settings, stage, telemetry, checkpoint, pulse, failures.append)
+        query = start_query(spark, settings, compiled, stage, telemetry, checkpoint, pulse, failures.append)
         pulse.start()
         _serve_health(settings)
         _LOG.info("The privacy stage runs.", partitions=partitions)

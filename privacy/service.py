@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from privacy.identifiers.keyring import KeyRing
+from privacy.policy import compiled_policy
 from privacy.session import start_session
-from privacy.tokens import Tokeniser
 from veilocity.errors import FencedError
 from veilocity.settings import Settings
 
@@ -33,7 +34,9 @@ def run(settings: Settings) -> None:
     """
     stop = threading.Event()
     _stop_on_signals(stop)
-    Tokeniser.from_file(settings.token_key_file)
+    # Before Spark starts, so that a fault is told within a second.
+    compiled_policy(settings)
+    KeyRing.from_file(settings.token_key_file)
     with _only_one(settings.privacy_dir), ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark") as pool:
         # Spark takes longest: it boots, in a thread so that it leaves SIGINT to us, while the rest is imported and the servers come up.
         booting = pool.submit(start_session, settings)

@@ -19,7 +19,9 @@ from privacy.batch import ClosedWindow, absorb, close_window, concluded, hold
 from privacy.executor import PART_SCHEMA, PartMasker, decode_part
 from privacy.heartbeat import read_positions
 from privacy.ledger import Ledger
+from privacy.masking import MONGODB
 from privacy.parts import MaskedPart, Source
+from privacy.policies.compiling import CompiledPolicy
 from privacy.policy import Policy
 from privacy.pulse import Pulse
 from privacy.regions import Regional, here
@@ -39,8 +41,8 @@ QUERY_NAME = "privacy"
 class Writer(Protocol):
     """What the stage needs of the stores; `storage.writers.StoreWriter` is one."""
 
-    def write(self, batch: MaskedBatch) -> None:
-        """Return once every store has everything of the batch; writing it again changes nothing."""
+    def write(self, batches: Mapping[str, MaskedBatch]) -> None:
+        """Return once every store has everything of its batch; writing it again changes nothing."""
 
 
 class Stage:
@@ -66,7 +68,7 @@ class Stage:
             regional: where regions of a large window are anonymised.
         """
         self._regional = regional
-        self._policy = policy
+        self.policy = policy
         self._ledger = ledger
         self._writer = writer
         self._telemetry = telemetry
@@ -89,32 +91,33 @@ class Stage:
         """
         state = self._state_before(batch)
         seq = sequence_of(batch)
-        absorbed = absorb(state, parts, self._policy, positions)
+        absorbed = absorb(state, parts, self.policy, positions)
         self._ledger.stage(batch, 0, absorbed.staged)
         closed = self._closed(state, batch)
-        documents = concluded(state, parts, absorbed, closed, seq, self._clock_ms())
+        documents = concluded(state, parts, absorbed, closed, self.policy, seq, self._clock_ms())
         self._writer.write(documents)
         self._ledger.commit(batch, state, absorbed.new_places, [one.window for one in closed])
         self._state, self._done = state, batch
-        self._telemetry.batch_done(documents, state, [part.rejected for part in parts])
-        return documents.progress
+        self._telemetry.batch_done(documents[MONGODB], state, [part.rejected for part in parts])
+        return state.progress
 
     def _closed(self, state: StageState, batch: int) -> list[ClosedWindow]:
         """Close what the clock has passed, tier by tier: what a window holds back may be released by a wider one at once."""
         closed: list[ClosedWindow] = []
         for tier, windows in enumerate(state.open_windows):
-            due = state.clock.newly_closed(self._policy.windows, tier, windows)
+            due = state.clock.newly_closed(self.policy.windows, tier, windows)
             now = [
                 close_window(
                     self._ledger.staged(tier, window.start_ms, windows[window.start_ms]),
-                    self._policy,
+                    self.policy,
                     window,
                     sequence_of(batch),
+                    self._ledger.salt(window),
                     self._regional,
                 )
                 for window in due
             ]
-            self._ledger.stage(batch, tier + 1, hold(state, self._policy, now))
+            self._ledger.stage(batch, tier + 1, hold(state, self.policy, now))
             closed.extend(now)
         return closed
 
@@ -129,6 +132,7 @@ class Stage:
 def start_query(
     spark: SparkSession,
     settings: Settings,
+    policy: CompiledPolicy,
     stage: Stage,
     telemetry: Telemetry,
     checkpoint: Path,
@@ -139,7 +143,8 @@ def start_query(
 
     Args:
         spark: session with the Kafka connector.
-        settings: topics, batch size, trigger.
+        settings: topics, key file, batch size, trigger.
+        policy: by which executors mask.
         stage: what happens to each micro-batch.
         telemetry: is told how long each one took.
         checkpoint: Spark's folder for offsets and commits.
@@ -158,7 +163,7 @@ def start_query(
     def run_batch(frame: DataFrame, batch: int) -> None:
         try:
             began = time.monotonic()
-            masker = PartMasker(str(key_file), settings.privacy_cell_resolution, sequence_of(batch), sources)
+            masker = PartMasker(str(key_file), stage.policy.key_checks, policy, sequence_of(batch), sources)
             # Without a shuffle: each task reads several Kafka partitions, and there is one Python start per core, not per partition.
             rows = frame.coalesce(tasks).mapInArrow(masker, PART_SCHEMA).collect()
             masked = time.monotonic()

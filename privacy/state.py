@@ -23,6 +23,8 @@ class StagedRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     row: Row
     features: tuple[str, ...]
     """What it is compared by when alike payments are grouped; nothing once it is held for a later tier."""
+    tokens: dict[str, str]
+    """Its id in each store, by which groups name it; nothing once it is held for a later tier."""
 
 
 class StageState(msgspec.Struct):

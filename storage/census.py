@@ -15,7 +15,19 @@ from pymongo.database import Database
 
 from storage import elastic, mongo
 from storage.documents import Progress
-from storage.kinds import ALERTS, DEAD_LETTERS, GROUPS, PROGRESS, RELEASES, SEARCHABLE, TRANSACTIONS, Document, Kind, from_document
+from storage.kinds import (
+    AGGREGATES,
+    ALERTS,
+    DEAD_LETTERS,
+    GROUPS,
+    PROGRESS,
+    RELEASES,
+    SEARCHABLE,
+    TRANSACTIONS,
+    Document,
+    Kind,
+    from_document,
+)
 from storage.mappings import alias
 from veilocity.settings import Settings
 
@@ -37,10 +49,12 @@ class StoreCount(msgspec.Struct, frozen=True):
     alerts_with_unfinished: int = 0
     releases: int = 0
     groups: int = 0
+    aggregates: int = 0
     refused_transactions: int = 0
     refused_alerts: int = 0
     refused_releases: int = 0
     refused_groups: int = 0
+    refused_aggregates: int = 0
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -110,7 +124,7 @@ def _released_payments(database: Database[Document], seq: int) -> int:
 
 def _refused(database: Database[Document], store: str, seq: int) -> dict[str, int]:
     counts = {}
-    for kind in (TRANSACTIONS, ALERTS, RELEASES, GROUPS):
+    for kind in (TRANSACTIONS, ALERTS, RELEASES, GROUPS, AGGREGATES):
         question = {"store": store, "kind": kind.name, "seq": {"$lte": seq}}
         counts[f"refused_{kind.name}"] = database[DEAD_LETTERS].count_documents(question)
     return counts

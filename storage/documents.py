@@ -13,16 +13,21 @@ from veilocity.contracts import AlertState, Channel, Check, ObservationKind, Rel
 from veilocity.geo import Interval
 
 __all__ = [
+    "AggregateDocument",
     "MaskedAlert",
     "MaskedAmendment",
     "MaskedBatch",
     "MaskedEpisode",
     "MaskedObservation",
     "MaskedTransaction",
+    "NoiseTerms",
+    "NoisyCount",
+    "NoisyShare",
     "Place",
     "Position",
     "Progress",
     "ReleaseDocument",
+    "RunningTotal",
     "Sample",
     "SimilarGroup",
 ]
@@ -141,6 +146,8 @@ class MaskedAlert(msgspec.Struct, frozen=True, gc=False):
     sentence: str
     checks: tuple[Check, ...]
     episode: MaskedEpisode
+    sealed: str | None = None
+    """The exact evidence under the person's own key, in base64: in MongoDB only, where the policy seals it and nobody was forgotten."""
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
@@ -159,6 +166,83 @@ class ReleaseDocument(msgspec.Struct, frozen=True, gc=False):
     id: str
     seq: int
     release: Release
+
+
+class NoisyCount(msgspec.Struct, frozen=True, gc=False):
+    """A count with noise."""
+
+    value: int
+    """Not negative."""
+    standard_error: float
+    """Of the noise, before the value was cut at 0."""
+    low: int
+    high: int
+
+
+class NoisyShare(msgspec.Struct, frozen=True, gc=False):
+    """A share of two counts with noise, 0 to 1."""
+
+    value: float | None
+    """None where the whole is 0."""
+    low: float
+    high: float
+
+
+class RunningTotal(msgspec.Struct, frozen=True, gc=False):
+    """All payments since the beginning, with noise of its own."""
+
+    value: int
+    """May be negative or below an earlier one: the noise is not hidden."""
+    standard_error: float
+    low: int
+    high: int
+    since_ms: int
+    """Start of the first window."""
+    windows_left_out: int
+    """Windows that the budget refused: their payments are not in the total."""
+
+
+class NoiseTerms(msgspec.Struct, frozen=True, gc=False):
+    """What the figures of one window cost, and how sure they are; the same in all documents of the window."""
+
+    epsilon: float
+    """Of all documents of the window together; 0 where nothing was published."""
+    delta: float
+    payments_per_person: int
+    """Payments of one person that count in the window."""
+    confidence: float
+    """Of each interval by itself."""
+    threshold: int | None
+    """Least noisy count of unflagged payments at which a cell is shown; None where the cells were named beforehand."""
+    person_epsilon: float
+    """Most that one person loses in any stretch of `horizon_days`."""
+    person_delta: float
+    horizon_days: int
+
+
+class AggregateDocument(msgspec.Struct, frozen=True, gc=False):
+    """Published counts of one closed window, with noise: of one cell and hour, or of the whole window (cell and hour `*`)."""
+
+    id: str
+    seq: int
+    policy: str
+    window_start_ms: int
+    window_end_ms: int
+    cell: str
+    """H3 cell, `none` for payments without a place, `*` for all."""
+    hour: str
+    """Hour in UTC as `2026-11-22T14`, or `*`."""
+    payments: NoisyCount | None
+    """None where the budget refused the window; so are `flagged`, `fraud_rate` and `total`."""
+    flagged: NoisyCount | None
+    fraud_rate: NoisyShare | None
+    total: RunningTotal | None
+    """Up to the end of this window; of the whole window's document only."""
+    terms: NoiseTerms
+    refused: bool
+    """Whether the budget was spent: then this is the window's only document."""
+    epsilon_left: float | None
+    """Of a refused window: the most that a publication of it might still have cost."""
 
 
 class SimilarGroup(msgspec.Struct, frozen=True, gc=False):
@@ -219,12 +303,14 @@ class Progress(msgspec.Struct, frozen=True, gc=False):
     """Records of any topic that did not decode."""
     event_ms: int = 0
     """Latest event time seen."""
+    positions_since_ms: int = 0
+    """Where the period of `event_ms` begins: people have other ids before, and positions of then are deleted."""
     written_ms: int = 0
     """Wall clock of the last write: how old the picture is."""
 
 
 class MaskedBatch(msgspec.Struct, frozen=True):
-    """Everything one micro-batch writes. Writing it again changes nothing."""
+    """Everything one micro-batch writes into one store. Writing it again changes nothing."""
 
     progress: Progress
     transactions: tuple[MaskedTransaction, ...] = ()
@@ -234,4 +320,7 @@ class MaskedBatch(msgspec.Struct, frozen=True):
     positions: tuple[Position, ...] = ()
     releases: tuple[ReleaseDocument, ...] = ()
     groups: tuple[SimilarGroup, ...] = ()
+    aggregates: tuple[AggregateDocument, ...] = ()
     sample: Sample | None = None
+    forget_positions_before_ms: int | None = None
+    """Positions before this minute are deleted: the period of their ids has ended."""

@@ -19,6 +19,7 @@ from elasticsearch.helpers import streaming_bulk
 
 from storage.documents import MaskedAmendment, MaskedBatch
 from storage.kinds import (
+    AGGREGATES,
     ALERTS,
     AMENDMENTS,
     GROUPS,
@@ -87,6 +88,7 @@ class ElasticStore:
             *(self._action(ALERTS, to_document(ALERTS, record), record.revision) for record in batch.alerts),
             *(self._action(RELEASES, to_document(RELEASES, record), 1) for record in batch.releases),
             *(self._action(GROUPS, to_document(GROUPS, record), 1) for record in batch.groups),
+            *(self._action(AGGREGATES, to_document(AGGREGATES, record), 1) for record in batch.aggregates),
         ]
         refused = self._index(actions)
         for start in range(0, len(batch.amendments), _CHUNK_DOCUMENTS):
@@ -131,6 +133,8 @@ class ElasticStore:
         return refused
 
     def _action(self, kind: Kind[Any], document: Document, version: int) -> Document:
+        for name in kind.unsearched:
+            document.pop(name, None)
         return {
             "_op_type": "index",
             "_index": index_name(self._prefix, kind, month(document["minute_ms"])),

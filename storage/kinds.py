@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from storage.documents import (
+    AggregateDocument,
     MaskedAlert,
     MaskedAmendment,
     MaskedTransaction,
@@ -31,6 +32,7 @@ from storage.documents import (
 from veilocity.errors import StateError
 
 __all__ = [
+    "AGGREGATES",
     "ALERTS",
     "AMENDMENTS",
     "DEAD_LETTERS",
@@ -84,6 +86,8 @@ class Kind(Generic[_R]):
     derive: Callable[[Document], Document] | None = None
     """Fields that are computed from the others, dropped on reading."""
     derived: tuple[str, ...] = ()
+    unsearched: tuple[str, ...] = ()
+    """Fields that Elasticsearch does not get."""
 
 
 def _alert_minute(document: Document) -> Document:
@@ -94,7 +98,7 @@ def _release_minute(document: Document) -> Document:
     return {"minute_ms": document["release"]["window_start_ms"]}
 
 
-def _group_minute(document: Document) -> Document:
+def _window_minute(document: Document) -> Document:
     return {"minute_ms": document["window_start_ms"]}
 
 
@@ -111,14 +115,16 @@ ALERTS = Kind(
     intervals=("distance_m", "speed_kmh"),
     derive=_alert_minute,
     derived=("minute_ms",),
+    unsearched=("sealed",),
 )
 POSITIONS = Kind("positions", Position, places=(("place",),), derive=_position_version, derived=("version",))
 RELEASES = Kind("releases", ReleaseDocument, searchable=True, monthly=True, derive=_release_minute, derived=("minute_ms",))
-GROUPS = Kind("groups", SimilarGroup, searchable=True, monthly=True, derive=_group_minute, derived=("minute_ms",))
+GROUPS = Kind("groups", SimilarGroup, searchable=True, monthly=True, derive=_window_minute, derived=("minute_ms",))
+AGGREGATES = Kind("aggregates", AggregateDocument, searchable=True, monthly=True, derive=_window_minute, derived=("minute_ms",))
 SAMPLES = Kind("samples", Sample)
 PROGRESS = Kind("progress", Progress)
 
-KINDS: tuple[Kind[Any], ...] = (TRANSACTIONS, ALERTS, POSITIONS, RELEASES, GROUPS, SAMPLES, PROGRESS)
+KINDS: tuple[Kind[Any], ...] = (TRANSACTIONS, ALERTS, POSITIONS, RELEASES, GROUPS, AGGREGATES, SAMPLES, PROGRESS)
 SEARCHABLE: tuple[Kind[Any], ...] = tuple(kind for kind in KINDS if kind.searchable)
 AMENDMENTS = "amendments"
 """No documents of their own: what a refused one is called in `dead_letters`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage.kinds import ALERTS, GROUPS, RELEASES, SEARCHABLE, TRANSACTIONS, Kind
+from storage.kinds import AGGREGATES, ALERTS, GROUPS, RELEASES, SEARCHABLE, TRANSACTIONS, Kind
 from veilocity.contracts import Verdict
 
 __all__ = ["MAPPING_VERSION", "alias", "index_name", "mapping", "patterns", "template"]
@@ -37,6 +37,7 @@ def _object(**properties: Mapping) -> Mapping:
 
 _PLACE = _object(cell=_KEYWORD, point={"type": "geo_point"})
 _INTERVAL = _object(low=_FLOAT, likely=_FLOAT, high=_FLOAT)
+_COUNT = _object(value=_LONG, standard_error=_FLOAT, low=_LONG, high=_LONG)
 _OBSERVATION = _object(kind=_KEYWORD, minute_ms=_TIME, place=_PLACE, accuracy_m=_FLOAT)
 
 _PROPERTIES: dict[str, dict[str, Mapping]] = {
@@ -122,6 +123,31 @@ _PROPERTIES: dict[str, dict[str, Mapping]] = {
         "similarity": _FRACTION,
         "features": _KEYWORD,
         "members": _KEYWORD,
+    },
+    AGGREGATES.name: {
+        "seq": _LONG,
+        "minute_ms": _TIME,
+        "policy": _KEYWORD,
+        "window_start_ms": _TIME,
+        "window_end_ms": _TIME,
+        "cell": _KEYWORD,
+        "hour": _KEYWORD,
+        "payments": _COUNT,
+        "flagged": _COUNT,
+        "fraud_rate": _object(value=_FLOAT, low=_FLOAT, high=_FLOAT),
+        "total": _object(value=_LONG, standard_error=_FLOAT, low=_LONG, high=_LONG, since_ms=_TIME, windows_left_out=_INTEGER),
+        "terms": _object(
+            epsilon=_FLOAT,
+            delta=_FLOAT,
+            payments_per_person=_INTEGER,
+            confidence=_FLOAT,
+            threshold=_INTEGER,
+            person_epsilon=_FLOAT,
+            person_delta=_FLOAT,
+            horizon_days=_INTEGER,
+        ),
+        "refused": _FLAG,
+        "epsilon_left": _FLOAT,
     },
 }
 

@@ -26,6 +26,7 @@ from pymongo.errors import (
 
 from storage.documents import MaskedAmendment, MaskedBatch, Progress
 from storage.kinds import (
+    AGGREGATES,
     ALERTS,
     AMENDMENTS,
     DEAD_LETTERS,
@@ -139,7 +140,10 @@ class MongoStore:
         refused += self._amend(batch.amendments)
         refused += self._insert(RELEASES, [to_document(RELEASES, record) for record in batch.releases]).refused
         refused += self._insert(GROUPS, [to_document(GROUPS, record) for record in batch.groups]).refused
+        refused += self._insert(AGGREGATES, [to_document(AGGREGATES, record) for record in batch.aggregates]).refused
         refused += self._write_alerts([to_document(ALERTS, alert) for alert in batch.alerts])
+        if batch.forget_positions_before_ms is not None:
+            self._forget_positions(batch.forget_positions_before_ms)
         refused += self._write_positions([to_document(POSITIONS, position) for position in batch.positions])
         if batch.sample is not None:
             refused += self._replace_older(SAMPLES, [to_document(SAMPLES, batch.sample)], "seq")
@@ -199,6 +203,11 @@ class MongoStore:
             ReplaceOne({"_id": document["_id"], version: {"$lt": document[version]}}, document, upsert=True) for document in documents
         ]
         return list(self._attempt(kind.name, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
+
+    def _forget_positions(self, before_ms: int) -> None:
+        """Delete positions whose ids nobody has any more; once in a period, so it may read them all."""
+        with translated():
+            self._database[POSITIONS.name].delete_many({"minute_ms": {"$lt": before_ms}})
 
     def _write_positions(self, documents: list[Document]) -> list[Refusal]:
         refused: list[Refusal] = []

@@ -13,8 +13,8 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 
 from storage.census import Census, take_census
-from storage.documents import MaskedAlert, MaskedTransaction, Position, Progress
-from storage.kinds import ALERTS, POSITIONS, PROGRESS, TRANSACTIONS, Document, Kind, from_document
+from storage.documents import AggregateDocument, MaskedAlert, MaskedTransaction, Position, Progress
+from storage.kinds import AGGREGATES, ALERTS, POSITIONS, PROGRESS, TRANSACTIONS, Document, Kind, from_document
 from storage.mongo import connect, translated
 from veilocity.settings import Settings
 
@@ -23,6 +23,8 @@ __all__ = ["ChangeLimits", "Changes", "Reader"]
 _R = TypeVar("_R", bound=msgspec.Struct)
 _ANSWER_MS = 5_000
 _HOUR_MS = 3_600_000
+_HIDDEN: dict[str, Document] = {ALERTS.name: {"sealed": 0}}
+"""What stays in the store: nobody here can open it."""
 _GROWTH = 8
 """How much longer each next range is: from an hour to a century in seven questions."""
 
@@ -103,6 +105,28 @@ class Reader:
             found = self._newest(ALERTS, "minute_ms", progress.event_ms, oldest_ms, _HOUR_MS, limit)
         return [from_document(ALERTS, document) for document in found]
 
+    def aggregates(self, limit: int, since_minute_ms: int | None = None) -> list[AggregateDocument]:
+        """Return the counts with noise of the newest windows, newest first, the whole window before its cells; complete batches only.
+
+        Args:
+            limit: at most this many documents; the oldest window may be cut.
+            since_minute_ms: no window that starts before this minute.
+
+        Raises:
+            StoreUnavailableError: MongoDB does not answer.
+        """
+        progress = self.progress()
+        if progress is None:
+            return []
+        oldest_ms = -1 if since_minute_ms is None else since_minute_ms - 1
+        with translated():
+            found = self._newest(AGGREGATES, "minute_ms", progress.event_ms, oldest_ms, _HOUR_MS, limit)
+            while unfinished := [document["minute_ms"] for document in found if document["seq"] > progress.seq]:
+                # Windows are written in their order, each by one batch: what is older than an unfinished one is asked for instead.
+                found = self._newest(AGGREGATES, "minute_ms", min(unfinished) - 1, oldest_ms, _HOUR_MS, limit, bounded=True)
+        documents = [from_document(AGGREGATES, document) for document in found]
+        return sorted(documents, key=lambda one: (-one.window_start_ms, one.id))
+
     def recent_transactions(self, limit: int, up_to_seq: int | None = None) -> list[MaskedTransaction]:
         """Return payments that the newest batches wrote or amended, newest batch first.
 
@@ -176,7 +200,7 @@ class Reader:
         upper: Document = {"$lte": newest} if bounded else {}
         low = max(oldest, newest - width)
         while True:
-            question = self._collection(kind).find({field: {"$gt": low, **upper}}).sort(field, DESCENDING)
+            question = self._collection(kind).find({field: {"$gt": low, **upper}}, _HIDDEN.get(kind.name)).sort(field, DESCENDING)
             found += question.limit(limit - len(found))
             if len(found) >= limit or low <= oldest:
                 return found
@@ -186,7 +210,8 @@ class Reader:
 
     def _range(self, kind: Kind[_R], after_seq: int, up_to_seq: int, limit: int) -> list[_R]:
         with translated():
-            found = list(self._collection(kind).find({"seq": {"$gt": after_seq, "$lte": up_to_seq}}).sort("seq", ASCENDING).limit(limit))
+            question = self._collection(kind).find({"seq": {"$gt": after_seq, "$lte": up_to_seq}}, _HIDDEN.get(kind.name))
+            found = list(question.sort("seq", ASCENDING).limit(limit))
         return [from_document(kind, document) for document in found]
 
     def _collection(self, kind: Kind[Any]) -> Collection[Document]:

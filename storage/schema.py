@@ -17,7 +17,7 @@ from veilocity.errors import StateError
 
 __all__ = ["INDEXES", "STORE_VERSION", "ensure_collections", "refuse_newer"]
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 """Raise it when an older program would misread what a newer one stores, and say in docs/stores.md how old data gets there."""
 _ID = "storage"
 _EXISTS = 48
@@ -40,6 +40,7 @@ _ADDED: dict[int, dict[str, Document]] = {
         ALERTS.name: {"cause": "impossible_travel", "score": 1.0, "probability": None},
         PROGRESS.name: {"amendments": 0},
     },
+    3: {ALERTS.name: {"sealed": None}, PROGRESS.name: {"positions_since_ms": 0}},
 }
 """By version, the fields that it added and what they are in documents of earlier ones."""
 
@@ -67,11 +68,14 @@ def ensure_collections(database: Database[Document]) -> None:
 
 
 def _bring_up_to_date(database: Database[Document], version: int) -> None:
-    """Add the fields that documents of an older version lack; after the validators, which hold for what is updated."""
+    """Add the fields that documents of an older version lack; after the validators, which hold for what is updated, all at once."""
+    lacking: dict[str, Document] = {}
     for added_in, kinds in sorted(_ADDED.items()):
         for name, fields in kinds.items() if added_in > version else ():
-            marker = next(iter(fields))
-            database[name].update_many({marker: {"$exists": False}}, {"$set": fields})
+            lacking.setdefault(name, {}).update(fields)
+    for name, fields in lacking.items():
+        marker = next(iter(fields))
+        database[name].update_many({marker: {"$exists": False}}, {"$set": fields})
 
 
 def refuse_newer(what: str, version: int) -> None:

@@ -6,7 +6,7 @@ finds everything up to it in both stores, and a batch that was cut short is repe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from time import perf_counter
@@ -51,8 +51,11 @@ class StoreWriter:
         insist(MONGODB, lambda: ensure_collections(self._mongo.database), self._stop)
         elastic.result()
 
-    def write(self, batch: MaskedBatch) -> None:
-        """Return once both stores hold the batch and MongoDB says so; a store that is down costs time only.
+    def write(self, batches: Mapping[str, MaskedBatch]) -> None:
+        """Return once each store holds its batch and MongoDB says so; a store that is down costs time only.
+
+        Args:
+            batches: for `mongodb` and `elasticsearch`; the progress is MongoDB's.
 
         Guarantee: writing a batch again changes nothing, also after later batches, and also if the first attempt was cut short anywhere.
 
@@ -61,10 +64,10 @@ class StoreWriter:
             StateError: a store refuses everything, for example because its schema is another one.
             SettingsError: a store refuses our user.
         """
-        elastic = self._threads.submit(self._timed, ELASTICSEARCH, lambda: self._elastic.write(batch))
+        elastic = self._threads.submit(self._timed, ELASTICSEARCH, lambda: self._elastic.write(batches[ELASTICSEARCH]))
         # If MongoDB fails for good, Elasticsearch's thread must not go on waiting unseen.
         try:
-            refused = self._timed(MONGODB, lambda: self._mongo.write(batch))
+            refused = self._timed(MONGODB, lambda: self._mongo.write(batches[MONGODB]))
         except BaseException:
             self._stop.set()
             raise
@@ -72,9 +75,9 @@ class StoreWriter:
         if refused:
             announce(refused)
             insist(MONGODB, lambda: self._mongo.write_dead_letters(refused), self._stop)
-        insist(MONGODB, lambda: self._mongo.write_progress(batch.progress), self._stop)
+        insist(MONGODB, lambda: self._mongo.write_progress(batches[MONGODB].progress), self._stop)
         for kind in ("transactions", "amendments", "alerts", "positions", "releases", "groups"):
-            _WRITTEN.labels(kind=kind).inc(len(getattr(batch, kind)))
+            _WRITTEN.labels(kind=kind).inc(len(getattr(batches[MONGODB], kind)))
 
     def stop(self) -> None:
         """End all waiting: a `write` that waits for a store raises `StoreUnavailableError`."""

@@ -128,6 +128,7 @@ def service_settings(
         elasticsearch_index_prefix=mark,
         mongodb_uri=mongodb_server,
         mongodb_database=mark,
+        mongodb_keys_database=f"{mark}_keys",
         spark_jars=spark_connector,
         ingest_port=ingest_port,
         dashboard_port=dashboard_port,
@@ -146,7 +147,8 @@ def _empty(settings: Settings) -> None:
     for dropped in admin.delete_topics([topic_name(settings, topic) for topic in TOPICS]).values():
         dropped.result()
     client: MongoClient[dict[str, object]] = MongoClient(settings.mongodb_uri.get_secret_value())
-    client.drop_database(settings.mongodb_database)
+    for database in (settings.mongodb_database, settings.mongodb_keys_database):
+        client.drop_database(database)
     client.close()
     with Elasticsearch(settings.elasticsearch_url) as search:
         # By their names: a wildcard is refused, and rightly.

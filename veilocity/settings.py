@@ -60,6 +60,9 @@ class Settings(BaseModel):
         description="MongoDB connection string; may hold a password.",
     )
     mongodb_database: str = Field("veilocity", description="MongoDB database.")
+    mongodb_keys_database: str = Field(
+        "veilocity_keys", description="MongoDB database of people's keys, without which sealed evidence stays closed; back it up apart."
+    )
     elasticsearch_url: str = Field("http://127.0.0.1:9200", description="Elasticsearch address.")
     elasticsearch_username: str = Field("", description="Elasticsearch user name; empty for none.")
     elasticsearch_password: SecretStr = Field(SecretStr(""), description="Elasticsearch password.")
@@ -95,7 +98,13 @@ class Settings(BaseModel):
     spark_driver_memory: str = Field("768m", description="Heap of the Spark driver.")
     spark_jars: str = Field("", description="Files of Spark's Kafka connector, separated by commas; empty lets Spark fetch them itself.")
     privacy_state_dir: Path | None = Field(None, description="Checkpoint, ledger and staged rows; by default `privacy` in the data folder.")
-    privacy_key_file: Path | None = Field(None, description="File with the token key, 32 bytes as hex; by default `keys/token.key`.")
+    privacy_key_file: Path | None = Field(
+        None, description="File with the key ring: 32 bytes as hex, or a line for each version; by default `keys/token.key`."
+    )
+    privacy_policy_file: Path | None = Field(
+        None,
+        description="File with the privacy policy (docs/privacy-policy.md); by default the built-in one. Settings that differ win.",
+    )
     privacy_policy: str = Field("default-1", description="Name of the release policy, written into every release.")
     privacy_k: int = Field(5, ge=2, description="Fewest distinct people in a released class.")
     privacy_l: int = Field(1, ge=1, le=3, description="Fewest distinct verdicts in a released class.")
@@ -148,7 +157,7 @@ class Settings(BaseModel):
 
     @property
     def token_key_file(self) -> Path:
-        """File of the key that makes tokens."""
+        """File of the key ring, from which tokens and all other keys are made."""
         return self.privacy_key_file or self.state_dir / "keys" / "token.key"
 
 

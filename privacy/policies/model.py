@@ -84,7 +84,7 @@ class Releases(_Section, frozen=True, kw_only=True):
     """Widths of the windows in which a payment may find its class, the last being the deadline."""
     delay_s: int = 600
     idle_s: int = 86_400
-    drain_s: int = 900
+    drain_s: float = 900.0
     """Silence of the whole stream after which open windows are closed; 0 for never."""
     hold_loss: float = 0.5
     """A payment is held for the next tier rather than put into a class that costs it more than this."""

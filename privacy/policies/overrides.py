@@ -13,6 +13,8 @@ from veilocity.settings import Settings
 __all__ = ["Overrides", "in_force", "with_overrides"]
 
 _RELEASES = ("k", "l", "t", "tiers_minutes", "delay_s", "idle_s", "drain_s", "hold_loss")
+_AS_SETTINGS = ("k", "l", "t", "delay_s", "idle_s", "drain_s", "hold_loss")
+"""Those of them that a setting of the same name replaces."""
 _SKETCHES = ("sample_size", "bloom_capacity", "bloom_error_rate", "similarity")
 
 
@@ -26,7 +28,7 @@ class Overrides(TypedDict, total=False):
     tiers_minutes: tuple[int, ...] | None
     delay_s: int | None
     idle_s: int | None
-    drain_s: int | None
+    drain_s: float | None
     hold_loss: float | None
     cell_resolution: int | None
     sample_size: int | None
@@ -81,15 +83,22 @@ def in_force(policy: Policy, settings: Settings) -> Policy:
     """Return the policy with the settings of the privacy stage in the place of its own values.
 
     A setting that still has its default leaves the policy's value. Windows of another width than the first tier replace the tiers by that
-    width and those of the policy that are multiples of it.
+    width and those of the policy that are multiples of it; `privacy_hold_minutes` replaces all tiers but the first.
     """
 
     def changed(name: str) -> Any:
         value = getattr(settings, f"privacy_{name}")
         return None if value == Settings.model_fields[f"privacy_{name}"].default else value
 
-    figures = {name: changed(name) for name in ("k", "delay_s", "idle_s", "cell_resolution", *_SKETCHES, "policy")}
-    width = changed("window_minutes")
-    if isinstance(width, int):
-        figures["tiers_minutes"] = (width, *(tier for tier in policy.releases.tiers_minutes[1:] if tier > width and tier % width == 0))
-    return with_overrides(policy, **figures)
+    figures = {name: changed(name) for name in (*_AS_SETTINGS, "cell_resolution", *_SKETCHES, "policy")}
+    return with_overrides(policy, **figures, tiers_minutes=_tiers(policy, changed("window_minutes"), changed("hold_minutes")))
+
+
+def _tiers(policy: Policy, width: int | None, hold: str | None) -> tuple[int, ...] | None:
+    if width is None and hold is None:
+        return None
+    first, *later = policy.releases.tiers_minutes
+    first = first if width is None else width
+    if hold is not None:
+        return first, *(int(minutes) for minutes in hold.split(",") if minutes)
+    return first, *(tier for tier in later if tier > first and tier % first == 0)

@@ -168,6 +168,12 @@ def test_addresses_name_services_of_this_file(tmp_path: Path) -> None:
     assert loaded.spark_master == f"spark://{master[1]}:{master[3]}" == SERVICES["spark-worker"]["command"][-1]
 
 
+def test_executors_seal_with_the_keys_that_the_stage_is_told_of(tmp_path: Path) -> None:
+    stage, worker = settings_of("privacy", tmp_path), settings_of("spark-worker", tmp_path)
+    assert worker.mongodb_uri.get_secret_value() == stage.mongodb_uri.get_secret_value()
+    assert worker.mongodb_keys_database == stage.mongodb_keys_database
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_a_service_waits_for_exists_and_ends_or_stays(name: str) -> None:
     ending = {"topics-init", "kibana-user"}
@@ -230,7 +236,8 @@ def test_the_connector_is_the_locked_one() -> None:
 @pytest.mark.parametrize("name", ["spark-master", "spark-worker"])
 def test_spark_logs_as_the_stage_does(name: str) -> None:
     assert "./deploy/spark:/etc/spark:ro" in SERVICES[name]["volumes"]
-    assert SERVICES[name]["environment"] == {"SPARK_CONF_DIR": "/etc/spark"}
+    assert SERVICES[name]["environment"]["SPARK_CONF_DIR"] == "/etc/spark"
+    assert {variable for variable in SERVICES[name]["environment"] if variable.startswith("SPARK")} == {"SPARK_CONF_DIR"}
     assert (ROOT / "deploy/spark/log4j2.properties").read_text(encoding="utf-8") == LOG_SETTINGS
 
 

@@ -13,21 +13,28 @@ from elasticsearch.helpers import scan
 from pymongo import MongoClient
 
 from storage.documents import (
+    AggregateDocument,
     MaskedAlert,
     MaskedAmendment,
     MaskedBatch,
     MaskedEpisode,
     MaskedObservation,
     MaskedTransaction,
+    NoiseTerms,
+    NoisyCount,
+    NoisyShare,
     Place,
     Position,
     Progress,
     ReleaseDocument,
+    RunningTotal,
     Sample,
     SimilarGroup,
 )
+from storage.elastic import ELASTICSEARCH
 from storage.kinds import KINDS, SEARCHABLE, Document
 from storage.mappings import alias
+from storage.mongo import MONGODB
 from storage.writers import StoreWriter
 from veilocity.contracts import AlertState, Channel, Check, ObservationKind, Release, Severity, Verdict
 from veilocity.geo import Interval
@@ -184,6 +191,26 @@ def release(number: int, seq: int) -> ReleaseDocument:
     )
 
 
+def aggregate(number: int, seq: int, *, refused: bool = False) -> AggregateDocument:
+    count = NoisyCount(40, 1.5, 37, 43)
+    return AggregateDocument(
+        id=token("aggregate", number),
+        seq=seq,
+        policy="default-1",
+        window_start_ms=START_MS,
+        window_end_ms=START_MS + HOUR_MS,
+        cell="*",
+        hour="*",
+        payments=None if refused else count,
+        flagged=None if refused else count,
+        fraud_rate=None if refused else NoisyShare(0.1, 0.0, 0.2),
+        total=None if refused else RunningTotal(400, 4.5, 390, 410, START_MS, 0),
+        terms=NoiseTerms(0.0 if refused else 1.0, 1e-6, 3, 0.95, None if refused else 20, 24.0, 1e-5, 30),
+        refused=refused,
+        epsilon_left=0.5 if refused else None,
+    )
+
+
 def group(number: int, seq: int) -> SimilarGroup:
     return SimilarGroup(token("group", number), seq, START_MS, 3, 2, 0.875, ("category=groceries",), (token("transaction", number),))
 
@@ -210,6 +237,11 @@ def batch(seq: int, *, payments: int = 20, people: int = 10, alerts: int = 2) ->
         groups=(group(seq, seq),),
         sample=Sample("sample", seq, payments * (seq + 1), (token("transaction", seq),)),
     )
+
+
+def both(one: MaskedBatch) -> dict[str, MaskedBatch]:
+    """Return what a writer takes: the same for both stores, although the privacy stage gives each its own tokens."""
+    return {MONGODB: one, ELASTICSEARCH: one}
 
 
 @contextmanager
@@ -247,10 +279,11 @@ def elasticsearch_dump(settings: Settings) -> dict[str, dict[str, tuple[int, Doc
 
 
 def mongodb_contents(settings: Settings) -> dict[str, dict[str, Document]]:
-    """Return the searchable kinds of MongoDB in the shape of `elasticsearch_dump`'s contents."""
+    """Return the searchable kinds of MongoDB in the shape of `elasticsearch_dump`'s contents, without what it does not get."""
     client: MongoClient[Document] = MongoClient(settings.mongodb_uri.get_secret_value())
     try:
         database = client[settings.mongodb_database]
-        return {kind.name: {row.pop("_id"): row for row in database[kind.name].find()} for kind in SEARCHABLE}
+        hidden = {kind.name: dict.fromkeys(kind.unsearched, 0) for kind in SEARCHABLE}
+        return {kind.name: {row.pop("_id"): row for row in database[kind.name].find({}, hidden[kind.name] or None)} for kind in SEARCHABLE}
     finally:
         client.close()

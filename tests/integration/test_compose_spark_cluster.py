@@ -19,19 +19,22 @@ from devstack import java
 from devstack.environment import base, changed
 from devstack.ports import free_port
 from devstack.services import service
-from privacy.tokens import generate_key_file
+from privacy.identifiers.keyring import KeyRing
+from privacy.unsealing import unseal
 from storage.queries import Reader
 from tests.integration.ingest_world import eventually
+from tests.integration.privacy_world import World
 from veilocity.contracts import CardId, Channel, Decision, DeviceId, SubjectId, Transaction, UserId, Verdict, encode
 from veilocity.kafka import producer_config, topic_name
 from veilocity.settings import Settings
-from veilocity.topics import DECISIONS
+from veilocity.topics import ALERTS, DECISIONS
 
 pytestmark = [pytest.mark.services, pytest.mark.spark, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAYMENTS = 200
 PATIENCE_S = 420.0
+RAW = (b"PAYMENT-", b"PERSON-", b"45391488", b"DEVICE-", b"example.org", b"ALERT-")
 
 
 def composed(name: str, changes: Mapping[str, str]) -> list[str]:
@@ -65,7 +68,7 @@ def workers(url: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[tuple[str, str]]:
+def cluster(folder: Path, settings: Settings) -> Iterator[tuple[str, str]]:
     """Run master and worker; give the master's address and that of its page."""
     ports: list[int] = []
     while len(ports) < 3:
@@ -76,11 +79,14 @@ def cluster(folder: Path) -> Iterator[tuple[str, str]]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**base(os.environ), "PATH": path, "JAVA_HOME": str(machine.home), "SPARK_LOCAL_IP": "127.0.0.1"}
     environment["SPARK_CONF_DIR"] = str(ROOT / "deploy/spark")
+    secret = folder / "mongodb_uri"
+    secret.write_text(settings.mongodb_uri.get_secret_value(), encoding="utf-8")
+    sealing = {"VEILOCITY_MONGODB_URI_FILE": str(secret), "VEILOCITY_MONGODB_KEYS_DATABASE": settings.mongodb_keys_database}
     address, page = f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{master_page}"
     master = composed("spark-master", {"spark-master": "127.0.0.1", "7077": port, "8080": master_page})
     changes = {"/tmp/work": str(folder / "work"), "8081": worker_page, "spark://spark-master:7077": address}  # noqa: S108  # a key
     worker = composed("spark-worker", changes)
-    with running(master, environment, folder / "master.log"), running(worker, environment, folder / "worker.log"):
+    with running(master, environment, folder / "master.log"), running(worker, environment | sealing, folder / "worker.log"):
         eventually("a worker is alive", lambda: bool(workers(page)), PATIENCE_S)
         yield address, page
 
@@ -116,9 +122,12 @@ def test_the_stage_masks_on_a_cluster_of_its_own(service_settings: Settings, tmp
         one = decision(number)
         producer.produce(topic_name(service_settings, DECISIONS), encode(one), one.transaction.subject)
     assert producer.flush(30) == 0
-    with cluster(tmp_path) as (address, page):
+    alert = World().alerts[0]
+    producer.produce(topic_name(service_settings, ALERTS), encode(alert), alert.subject)
+    assert producer.flush(30) == 0
+    with cluster(tmp_path, service_settings) as (address, page):
         settings = changed(service_settings, spark_master=address)
-        generate_key_file(settings.token_key_file)
+        KeyRing.generate(settings.token_key_file)
         stage = service("privacy", settings, base(os.environ))
         reader = Reader(settings)
         try:
@@ -126,10 +135,13 @@ def test_the_stage_masks_on_a_cluster_of_its_own(service_settings: Settings, tmp
                 eventually("every payment is masked", lambda: masked(reader) == PAYMENTS, PATIENCE_S)
                 # It was the worker that masked, not the stage's own process.
                 assert [worker["coresused"] for worker in workers(page)] == [2]
+                # And it sealed, with MongoDB's address from its own environment.
+                eventually("the alert is masked", lambda: bool(reader.alerts(1)), PATIENCE_S)
+                assert unseal(settings, reader.alerts(1)[0].id) == alert
         finally:
             reader.close()
     written = [path for path in (tmp_path / "work").rglob("*") if path.is_file()] + [tmp_path / "worker.log", tmp_path / "privacy.log"]
     assert any(path.name == "stderr" for path in written)
     for path in written:
         content = path.read_bytes()
-        assert not [raw for raw in (b"PAYMENT-", b"PERSON-", b"45391488", b"DEVICE-", b"example.org") if raw in content], path
+        assert not [raw for raw in (*RAW, settings.mongodb_uri.get_secret_value().encode()) if raw in content], path

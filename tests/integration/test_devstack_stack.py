@@ -19,6 +19,7 @@ from pymongo import MongoClient
 from devstack import Stack
 from devstack.report import LineReporter
 from devstack.sessions import MARK
+from privacy.identifiers.keyring import KeyRing
 from veilocity.errors import StateError
 from veilocity.settings import Settings, load
 
@@ -92,7 +93,7 @@ def test_the_running_system_can_be_found_by_its_owner_alone(tmp_path: Path) -> N
         assert load(json.loads(stack.environment_file.read_text())) == stack.settings
         assert stat.S_IMODE(stack.settings.token_key_file.stat().st_mode) == 0o600
         key = stack.settings.token_key_file.read_text()
-        assert len(bytes.fromhex(key)) == 32
+        assert KeyRing.from_file(stack.settings.token_key_file).versions == (1,)
     assert not stack.environment_file.exists()
     with _mongodb_alone(tmp_path, fresh=True) as stack:
         assert stack.settings.token_key_file.read_text() == key

@@ -14,7 +14,7 @@ from rules.transactions import group_name
 from storage.documents import MaskedBatch, Progress
 from storage.kinds import TRANSACTIONS
 from storage.mappings import index_name
-from tests.integration.storage_world import token, transaction, writing
+from tests.integration.storage_world import both, token, transaction, writing
 from veilocity.cli.conservation import State
 from veilocity.cli.doctor import Examination, examine
 from veilocity.contracts import RulesProgress, encode
@@ -79,7 +79,7 @@ def _whole_system(settings: Settings) -> None:
     _rules(settings, (early, 2), (late, _PAYMENTS - 2))
     progress = Progress(id="privacy", seq=0, decisions=_PAYMENTS, transactions=_PAYMENTS, pending=_PAYMENTS, fixes=10)
     with writing(settings) as writer:
-        writer.write(MaskedBatch(progress=progress, transactions=tuple(transaction(number, 0) for number in range(_PAYMENTS))))
+        writer.write(both(MaskedBatch(progress=progress, transactions=tuple(transaction(number, 0) for number in range(_PAYMENTS)))))
 
 
 def test_a_system_that_adds_up_is_told_from_one_that_is_behind_and_one_that_lost_something(service_settings: Settings) -> None:

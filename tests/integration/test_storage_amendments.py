@@ -22,6 +22,7 @@ from tests.integration.storage_world import (
     alert_without_places,
     amendment,
     batch,
+    both,
     elasticsearch_dump,
     minute,
     mongodb_contents,
@@ -57,12 +58,12 @@ def test_the_highest_revision_holds_in_whatever_order_and_however_often_they_com
     orders = list(itertools.permutations((2, 3, 4)))
     with writing(service_settings) as writer:
         payments = tuple(transaction(number, 0) for number in range(len(orders)))
-        writer.write(_alone(0, transactions=payments))
+        writer.write(both(_alone(0, transactions=payments)))
         for number, order in enumerate(orders):
             for seq, revision in enumerate((*order, *order), 1):
-                writer.write(_alone(seq, amendments=(amendment(number, revision, revision, minute(0)),)))
+                writer.write(both(_alone(seq, amendments=(amendment(number, revision, revision, minute(0)),))))
         # The first answer once more: whoever repeats it must not undo what came after.
-        writer.write(_alone(0, transactions=payments))
+        writer.write(both(_alone(0, transactions=payments)))
     for number, payment in enumerate(payments):
         expected = _amended(payment, amendment(number, 4, 4, minute(0)))
         assert _held(service_settings, number) == (expected, expected, 4)
@@ -73,9 +74,9 @@ def test_the_highest_revision_holds_in_whatever_order_and_however_often_they_com
 def test_an_amendment_may_come_in_the_batch_of_its_payment(service_settings: Settings) -> None:
     whole = _alone(3, transactions=(transaction(1, 3), transaction(2, 3)), amendments=(amendment(1, 3),))
     with writing(service_settings) as writer:
-        writer.write(whole)
+        writer.write(both(whole))
         before = mongodb_dump(service_settings), elasticsearch_dump(service_settings)
-        writer.write(whole)
+        writer.write(both(whole))
         assert (mongodb_dump(service_settings), elasticsearch_dump(service_settings)) == before
     expected = _amended(transaction(1, 3), amendment(1, 3))
     assert _held(service_settings, 1) == (expected, expected, 2)
@@ -84,9 +85,9 @@ def test_an_amendment_may_come_in_the_batch_of_its_payment(service_settings: Set
 
 def test_a_payment_that_is_not_there_is_not_made(service_settings: Settings) -> None:
     with writing(service_settings) as writer:
-        writer.write(_alone(0, transactions=(transaction(1, 0),)))
+        writer.write(both(_alone(0, transactions=(transaction(1, 0),))))
         # In a month that has an index, and in one that has none.
-        writer.write(_alone(1, amendments=(amendment(7, 1), amendment(8, 1, minute_ms=START_MS + 90 * 86_400_000))))
+        writer.write(both(_alone(1, amendments=(amendment(7, 1), amendment(8, 1, minute_ms=START_MS + 90 * 86_400_000)))))
     assert set(mongodb_dump(service_settings)["transactions"]) == set(elasticsearch_dump(service_settings)["transactions"])
     assert len(mongodb_dump(service_settings)["transactions"]) == 1
     assert take_census(service_settings).mongodb.refused_transactions == 0
@@ -95,8 +96,8 @@ def test_a_payment_that_is_not_there_is_not_made(service_settings: Settings) -> 
 def test_a_payment_of_another_month_is_found_by_its_own_minute(service_settings: Settings) -> None:
     december_ms = START_MS + 20 * 86_400_000
     with writing(service_settings) as writer:
-        writer.write(_alone(0, transactions=(transaction(1, 0, december_ms),)))
-        writer.write(_alone(1, amendments=(amendment(1, 1, minute_ms=december_ms),)))
+        writer.write(both(_alone(0, transactions=(transaction(1, 0, december_ms),))))
+        writer.write(both(_alone(1, amendments=(amendment(1, 1, minute_ms=december_ms),))))
     expected = _amended(transaction(1, 0, december_ms), amendment(1, 1, minute_ms=december_ms))
     assert _held(service_settings, 1) == (expected, expected, 2)
 
@@ -104,8 +105,8 @@ def test_a_payment_of_another_month_is_found_by_its_own_minute(service_settings:
 def test_more_amendments_than_one_request_takes(service_settings: Settings) -> None:
     count = 1_203
     with writing(service_settings) as writer:
-        writer.write(_alone(0, transactions=tuple(transaction(number, 0) for number in range(count))))
-        writer.write(_alone(1, amendments=tuple(amendment(number, 1, minute_ms=minute(0)) for number in range(count))))
+        writer.write(both(_alone(0, transactions=tuple(transaction(number, 0) for number in range(count)))))
+        writer.write(both(_alone(1, amendments=tuple(amendment(number, 1, minute_ms=minute(0)) for number in range(count)))))
     assert {row["revision"] for row in mongodb_contents(service_settings)["transactions"].values()} == {2}
     assert {version for version, _ in elasticsearch_dump(service_settings)["transactions"].values()} == {2}
 
@@ -114,13 +115,13 @@ def test_amended_payments_come_with_the_batch_that_amended_them_and_are_counted_
     reader = Reader(service_settings)
     with writing(service_settings) as writer:
         for seq in range(3):
-            writer.write(batch(seq, payments=4))
+            writer.write(both(batch(seq, payments=4)))
         amending = msgspec.structs.replace(batch(3, payments=0, alerts=0), amendments=(amendment(1, 3, minute_ms=minute(0)),))
         writer._mongo.write(amending)  # stopped before the progress
         census = take_census(service_settings)
         assert (census.mongodb.transactions, census.mongodb.transactions_with_unfinished) == (11, 12)
         assert token("transaction", 1) not in {one.id for one in reader.recent_transactions(100)}
-        writer.write(amending)
+        writer.write(both(amending))
     census = take_census(service_settings)
     for store in (census.mongodb, census.elasticsearch):
         assert (store.transactions, store.transactions_with_unfinished) == (12, 12)
@@ -134,8 +135,8 @@ def test_amended_payments_come_with_the_batch_that_amended_them_and_are_counted_
 def test_a_refused_amendment_costs_only_itself_and_counts_as_no_payment(service_settings: Settings) -> None:
     wordless = msgspec.structs.replace(amendment(1, 1, minute_ms=minute(0)), reasons=None)  # what the validator is for
     with writing(service_settings) as writer:
-        writer.write(_alone(0, transactions=(transaction(1, 0), transaction(2, 0))))
-        writer.write(_alone(1, amendments=(wordless, amendment(2, 1, minute_ms=minute(0)))))
+        writer.write(both(_alone(0, transactions=(transaction(1, 0), transaction(2, 0)))))
+        writer.write(both(_alone(1, amendments=(wordless, amendment(2, 1, minute_ms=minute(0))))))
     held = mongodb_contents(service_settings)["transactions"]
     assert [held[token("transaction", number)]["revision"] for number in (1, 2)] == [1, 2]
     client: MongoClient[Document] = MongoClient(service_settings.mongodb_uri.get_secret_value())
@@ -150,7 +151,7 @@ def test_alerts_without_places_are_stored_and_read_like_any_other(service_settin
     halfway = msgspec.structs.replace(alert(1, 0), first=nowhere.first, distance_m=None, speed_kmh=None)
     whole = alert(2, 0)
     with writing(service_settings) as writer:
-        writer.write(_alone(0, alerts=(nowhere, halfway, whole)))
+        writer.write(both(_alone(0, alerts=(nowhere, halfway, whole))))
     expected = {one.id: one for one in (nowhere, halfway, whole)}
     assert {
         name: from_document(ALERTS, row | {"_id": name}) for name, row in mongodb_contents(service_settings)["alerts"].items()
@@ -163,11 +164,15 @@ def test_alerts_without_places_are_stored_and_read_like_any_other(service_settin
         assert client.count(index=alias(service_settings.elasticsearch_index_prefix, ALERTS), query=near)["count"] == 2
 
 
-_LACKING = {"transactions": ("revision", "country", "severity"), "alerts": ("cause", "score", "probability"), "progress": ("amendments",)}
+_LACKING = {
+    "transactions": ("revision", "country", "severity"),
+    "alerts": ("cause", "score", "probability", "sealed"),
+    "progress": ("amendments", "positions_since_ms"),
+}
 
 
 def _as_version_1(settings: Settings) -> None:
-    """Take away from both stores what version 2 added."""
+    """Take away from both stores what later versions added."""
     client: MongoClient[Document] = MongoClient(settings.mongodb_uri.get_secret_value())
     database = client[settings.mongodb_database]
     for name, fields in _LACKING.items():
@@ -185,7 +190,7 @@ def _as_version_1(settings: Settings) -> None:
             search.indices.delete(index=index)
             search.indices.delete_index_template(name=alias(prefix, kind))
             older: dict[str, Any] = mapping(kind)
-            for field in _LACKING[kind.name]:
+            for field in set(_LACKING[kind.name]) & older["properties"].keys():
                 del older["properties"][field]
             made = template(prefix, kind) | {"version": 1}
             made["template"]["mappings"] = older
@@ -197,7 +202,7 @@ def _as_version_1(settings: Settings) -> None:
 
 def test_stores_of_the_version_before_are_brought_up_to_date(service_settings: Settings) -> None:
     with writing(service_settings) as writer:
-        writer.write(batch(0))
+        writer.write(both(batch(0)))
     before = mongodb_contents(service_settings)
     _as_version_1(service_settings)
     writer = StoreWriter(service_settings)
@@ -207,11 +212,11 @@ def test_stores_of_the_version_before_are_brought_up_to_date(service_settings: S
     assert {(one.cause, one.score, one.probability) for one in reader.alerts(100)} == {("impossible_travel", 1.0, None)}
     progress = reader.progress()
     assert progress is not None
-    assert progress.amendments == 0
+    assert (progress.amendments, progress.positions_since_ms) == (0, 0)
     assert {name: row["amount"] for name, row in mongodb_contents(service_settings)["transactions"].items()} == {
         name: row["amount"] for name, row in before["transactions"].items()
     }
-    writer.write(_alone(1, amendments=(amendment(1, 1, minute_ms=minute(0)),), alerts=(alert(1, 1, 2),)))
+    writer.write(both(_alone(1, amendments=(amendment(1, 1, minute_ms=minute(0)),), alerts=(alert(1, 1, 2),))))
     assert [reader.recent_transactions(1)[0].revision, reader.alerts(1)[0].revision] == [2, 2]
     found = elasticsearch_dump(service_settings)
     assert found["transactions"][token("transaction", 1)][1]["severity"] == "high"

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from devstack import Stack
 from storage.queries import Reader
 from storage.writers import StoreWriter
-from tests.integration.storage_world import batch, elasticsearch_dump, mongodb_contents, writing
+from tests.integration.storage_world import batch, both, elasticsearch_dump, mongodb_contents, writing
 from veilocity import settings as kernel_settings
 from veilocity.errors import StoreUnavailableError
 
@@ -48,7 +48,7 @@ def test_a_store_killed_while_batches_are_written_loses_and_doubles_nothing(stac
 
         def write_all() -> None:
             for seq in range(_BATCHES):
-                writer.write(batch(seq))
+                writer.write(both(batch(seq)))
                 done.append(seq)
 
         before = _retries(store)
@@ -61,7 +61,7 @@ def test_a_store_killed_while_batches_are_written_loses_and_doubles_nothing(stac
         work.result(timeout=120)
     in_mongodb = mongodb_contents(settings)
     in_elasticsearch = elasticsearch_dump(settings)
-    assert {kind: len(held) for kind, held in in_mongodb.items()} == {
+    assert {kind: len(held) for kind, held in in_mongodb.items() if held} == {
         "transactions": 20 * _BATCHES,
         "alerts": 2 * _BATCHES,
         "releases": _BATCHES,
@@ -85,7 +85,7 @@ def _as_json(value: object) -> object:
 def test_a_reader_says_that_the_store_is_down_and_works_when_it_is_back(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"mongodb_database": "read", "elasticsearch_index_prefix": "read"})
     with writing(settings) as writer:
-        writer.write(batch(0))
+        writer.write(both(batch(0)))
     reader = Reader(settings)
     assert reader.progress() == batch(0).progress
     stack.kill("mongodb")
@@ -110,7 +110,7 @@ def test_a_writer_that_is_told_to_stop_gives_the_batch_back(stack: Stack) -> Non
     writer = StoreWriter(nowhere)
     with ThreadPoolExecutor(1) as threads:
         before = _retries("elasticsearch")
-        work = threads.submit(writer.write, batch(0))
+        work = threads.submit(writer.write, both(batch(0)))
         _eventually(lambda: _retries("elasticsearch") > before, "the writer waits")
         writer.stop()
         with pytest.raises(StoreUnavailableError, match="repeated at the next start"):

@@ -6,6 +6,7 @@ from collections import Counter
 from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
@@ -13,7 +14,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from storage.documents import MaskedBatch, Progress
 from storage.kinds import Document
 from storage.queries import ChangeLimits, Reader
-from tests.integration.storage_world import HOUR_MS, START_MS, alert, batch, minute, position, token, transaction, writing
+from tests.integration.storage_world import HOUR_MS, START_MS, alert, batch, both, minute, position, token, transaction, writing
 from veilocity.settings import Settings
 
 pytestmark = pytest.mark.services
@@ -42,7 +43,7 @@ def test_the_newest_alerts_come_first_however_far_apart_they_are(service_setting
     newest_first = [alert(number, 0, minute_ms=START_MS - age_h * HOUR_MS) for number, age_h in enumerate(ages_h)]
     shuffled = tuple(sorted(newest_first, key=lambda one: one.id))
     with writing(service_settings) as writer:
-        writer.write(MaskedBatch(progress=Progress(id="privacy", seq=0, event_ms=START_MS), alerts=shuffled))
+        writer.write(both(MaskedBatch(progress=Progress(id="privacy", seq=0, event_ms=START_MS), alerts=shuffled)))
     assert reader.alerts(100) == newest_first
     for limit in range(1, len(ages_h)):
         assert reader.alerts(limit) == newest_first[:limit]
@@ -54,7 +55,7 @@ def test_the_newest_payments_are_those_of_the_newest_batches(service_settings: S
     with writing(service_settings) as writer:
         # 32 is where the second range that is looked through ends.
         for seq in (0, 1, 2, 32, 40, 41):
-            writer.write(batch(seq, payments=4))
+            writer.write(both(batch(seq, payments=4)))
     assert [payment.seq for payment in reader.recent_transactions(6)] == [41] * 4 + [40] * 2
     assert [payment.seq for payment in reader.recent_transactions(100)] == [seq for seq in (41, 40, 32, 2, 1, 0) for _ in range(4)]
     assert {payment.seq for payment in reader.recent_transactions(100, up_to_seq=2)} == {0, 1, 2}
@@ -62,12 +63,12 @@ def test_the_newest_payments_are_those_of_the_newest_batches(service_settings: S
 
 def test_a_batch_that_is_not_complete_is_not_shown(service_settings: Settings, reader: Reader) -> None:
     with writing(service_settings) as writer:
-        writer.write(batch(0, payments=4))
+        writer.write(both(batch(0, payments=4)))
         unfinished = batch(1, payments=4)
         writer._mongo.write(unfinished)  # stopped before the progress
         assert {payment.seq for payment in reader.recent_transactions(100)} == {0}
         assert reader.counts().mongodb.transactions == 4
-        writer.write(unfinished)
+        writer.write(both(unfinished))
     assert {payment.seq for payment in reader.recent_transactions(100)} == {0, 1}
 
 
@@ -75,15 +76,23 @@ def test_places_are_those_of_the_people_who_moved_last(service_settings: Setting
     with writing(service_settings) as writer:
         for seq in range(5):
             moved = tuple(position(person, seq) for person in range(seq * 3, seq * 3 + 3))
-            writer.write(MaskedBatch(progress=Progress(id="privacy", seq=seq), positions=moved))
+            writer.write(both(MaskedBatch(progress=Progress(id="privacy", seq=seq), positions=moved)))
     assert len(reader.positions(15)) == 15
     assert sorted(one.seq for one in reader.positions(5)) == [3, 3, 4, 4, 4]
+
+
+def test_sealed_evidence_stays_in_the_store(service_settings: Settings, reader: Reader) -> None:
+    sealed = msgspec.structs.replace(alert(1, 0), sealed="c2VhbGVk")
+    with writing(service_settings) as writer:
+        writer.write(both(MaskedBatch(progress=Progress(id="privacy", seq=0, event_ms=START_MS), alerts=(sealed,))))
+    assert reader.alerts(9) == [alert(1, 0)]
+    assert reader.changes(-1, 0).alerts == (alert(1, 0),)
 
 
 def test_changes_are_bounded_and_say_so(service_settings: Settings, reader: Reader) -> None:
     with writing(service_settings) as writer:
         for seq in range(3):
-            writer.write(batch(seq, payments=10, people=4, alerts=3))
+            writer.write(both(batch(seq, payments=10, people=4, alerts=3)))
     everything = reader.changes(-1, 2)
     assert everything.complete
     assert [payment.seq for payment in everything.transactions] == [0] * 10 + [1] * 10 + [2] * 10
@@ -108,11 +117,13 @@ def test_following_the_progress_misses_and_doubles_nothing_while_somebody_writes
                 # Payments once, alerts amended by the next batch, positions replaced by every batch.
                 again = (alert(seq - 1, seq, 2),) if seq else ()
                 writer.write(
-                    MaskedBatch(
-                        progress=Progress(id="privacy", seq=seq),
-                        transactions=tuple(transaction(seq * 5 + number, seq) for number in range(5)),
-                        alerts=(alert(seq, seq), *again),
-                        positions=tuple(position(person, seq) for person in range(3)),
+                    both(
+                        MaskedBatch(
+                            progress=Progress(id="privacy", seq=seq),
+                            transactions=tuple(transaction(seq * 5 + number, seq) for number in range(5)),
+                            alerts=(alert(seq, seq), *again),
+                            positions=tuple(position(person, seq) for person in range(3)),
+                        )
                     )
                 )
 
@@ -158,7 +169,7 @@ class _Questions(CommandListener):
 def test_every_question_is_bounded_and_answered_from_an_index(service_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with writing(service_settings) as writer:
         for seq in range(3):
-            writer.write(batch(seq))
+            writer.write(both(batch(seq)))
     questions = _Questions()
 
     def connect_noting(settings: Settings, *, socket_timeout_ms: int) -> MongoClient[Document]:

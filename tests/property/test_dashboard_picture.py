@@ -140,3 +140,14 @@ def test_of_every_document_the_newest_version_is_held(written: list[list[Positio
     for position in picture.content().positions:
         versions = [(item.minute_ms, item.seq) for item in everything if isinstance(item, Position) and item.id == position.id]
         assert (position.minute_ms, position.seq) == max(versions)
+
+
+def test_nobody_is_on_the_map_twice_when_people_get_new_ids() -> None:
+    """The stores delete positions of a period that ended; whoever watches meanwhile is told to take them away."""
+    turn_ms = START_MS + 3 * MINUTE_MS
+    picture = Picture()
+    picture.apply(Progress("privacy", 1), [Position("old-a", 1, turn_ms - MINUTE_MS, _CELL), Position("old-b", 1, START_MS, _CELL)])
+    delta = picture.apply(Progress("privacy", 2, positions_since_ms=turn_ms), [Position("new-a", 2, turn_ms, _CELL)])
+    assert delta.gone_positions == ("old-a", "old-b")
+    assert [position.id for position in picture.content().positions] == ["new-a"]
+    assert picture.apply(Progress("privacy", 3, positions_since_ms=turn_ms), []).gone_positions == ()

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from privacy.anonymity import AnonymousClass, Limits, Row, loss_of, mean_loss
 from privacy.distributed import search_regions, verified_region
 from privacy.hierarchies import HEIGHTS, PATHS, QuasiIdentifiers, hour_path
-from privacy.members import window_member
-from privacy.regions import Found, Region, Terms, anonymise_window, here
-from privacy.releases import release, verify
+from privacy.members import members_of
+from privacy.regions import Found, Region, Regional, Terms, anonymise_window, here
+from privacy.releases import ReleasedWindow, class_id, verify, verify_written
+from privacy.releases import release as released_window
 from privacy.windows import Window
 from veilocity.contracts import Verdict
 from veilocity.errors import UnsafeReleaseError
@@ -37,11 +38,16 @@ QUASI = st.builds(
 VERDICTS = ["clear", "flagged", "not-scorable"]
 WINDOW = Window(0, 1_795_356_000_000, 1_795_359_600_000)
 """2026-11-22T14:00Z."""
+SALT = bytes(range(32))
 BLOCK = Window(1, 1_795_348_800_000, 1_795_370_400_000)
 
 
 def row(number: int, person: str, quasi: QuasiIdentifiers, verdict: str = "clear") -> Row:
-    return Row(f"{number:06d}", person, quasi, verdict, window_member(WINDOW.start_ms, WINDOW.end_ms, person))
+    return Row(f"{number:06d}", person, quasi, verdict)
+
+
+def release(rows: Sequence[Row], policy: str, asked: Terms, window: Window, regional: Regional = here) -> ReleasedWindow:
+    return released_window(rows, policy, asked, window, SALT, regional)
 
 
 def terms(k: int, l: int = 1, t: float = 1.0, loss: float = 1.0, region_rows: int = 10_000, time_level: int = 0) -> Terms:  # noqa: E741
@@ -108,8 +114,11 @@ def test_every_release_is_safe_whatever_the_rows(rows: list[Row], asked: Terms, 
     assert release(shuffled, "p", asked, WINDOW) == outcome
     assert outcome.released + len(outcome.left) == len(rows)
     assert [one.class_id for one in outcome.releases] == sorted({one.class_id for one in outcome.releases})
+    names = [member for told in outcome.releases for member in told.members]
+    assert len(names) == len(set(names)), "a person has one name in two classes"
     for told in outcome.releases:
         assert told.people == len(told.members) == len(set(told.members)) >= asked.limits.k
+        assert list(told.members) == sorted(told.members)
         assert told.payments == sum(told.sensitive.values()) >= told.people
         assert told.flagged == told.sensitive[Verdict.FLAGGED]
         assert told.l == sum(count > 0 for count in told.sensitive.values()) >= asked.limits.l
@@ -257,8 +266,7 @@ changed = msgspec.structs.replace
         ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT, tuple(MORE))], "printed alike"),
         ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT, tuple(GOOD))], "in two classes"),
         ([AnonymousClass(EXACT, (changed(GOOD[0], sensitive="flagged"), *GOOD[1:]))], "never staged as it is"),
-        ([AnonymousClass(EXACT, (changed(GOOD[0], member=GOOD[1].member), *GOOD[1:]))], "members"),
-        ([AnonymousClass(EXACT, (changed(GOOD[0], subject="person-1"), *GOOD[1:]))], "members"),
+        ([AnonymousClass(EXACT, (changed(GOOD[0], subject="person-1"), *GOOD[1:]))], "never staged as it is"),
         ([AnonymousClass(EXACT, (*GOOD, row(99, "nobody", EXACT)))], "never staged"),
     ],
 )
@@ -271,6 +279,38 @@ def test_a_class_that_is_not_safe_stops_the_release(classes: list[AnonymousClass
 def test_a_search_that_proposes_an_unsafe_class_releases_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("privacy.regions.anonymise", lambda rows, *_: ([AnonymousClass(EXACT, tuple(rows[:2]))], []))
     with pytest.raises(UnsafeReleaseError):
+        release(GOOD, "p", terms(5), WINDOW)
+
+
+def test_members_are_of_their_class_and_window_alone() -> None:
+    (one,) = release(GOOD, "p", terms(5), WINDOW).releases
+    assert one.members == members_of(SALT, one.class_id, [row.subject for row in GOOD])
+    (other,) = released_window(GOOD, "p", terms(5), WINDOW, bytes(32)).releases
+    assert not set(one.members) & set(other.members)
+    assert changed(other, members=one.members) == one
+
+
+@pytest.mark.parametrize(
+    ("people", "salt", "told"),
+    [
+        ([*(f"person-{index}" for index in range(5)), "person-9"], SALT, 6),
+        ([f"person-{index}" for index in range(5)], SALT, 5),
+        ([f"person-{index}" for index in range(7)], SALT, 7),
+        ([f"person-{index}" for index in range(6)], bytes(32), 6),
+        ([f"person-{index}" for index in range(6)], SALT, 7),
+    ],
+)
+def test_members_that_are_not_the_people_of_the_class_stop_the_release(people: list[str], salt: bytes, told: int) -> None:
+    (right,) = release(GOOD, "p", terms(5), WINDOW).releases
+    wrong = changed(right, members=members_of(salt, class_id("p", WINDOW, EXACT), people), people=told)
+    verify_written([AnonymousClass(EXACT, tuple(GOOD))], [right], SALT)
+    with pytest.raises(UnsafeReleaseError, match="members"):
+        verify_written([AnonymousClass(EXACT, tuple(GOOD))], [wrong], SALT)
+
+
+def test_a_release_that_tells_wrong_members_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("privacy.releases.members_of", lambda salt, identity, people: members_of(salt, identity, [*people, "nobody"]))
+    with pytest.raises(UnsafeReleaseError, match="members"):
         release(GOOD, "p", terms(5), WINDOW)
 
 

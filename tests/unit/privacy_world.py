@@ -1,8 +1,8 @@
-"""Masked payments of eleven people, a store that keeps documents by id, and the stage that writes into it, without Spark."""
+"""Masked payments of eleven people, stores that keep documents by id, and the stage that writes into them, without Spark."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h3
@@ -10,6 +10,7 @@ import msgspec
 
 from privacy.heartbeat import Heartbeat
 from privacy.ledger import Ledger
+from privacy.masking import ELASTICSEARCH, MONGODB
 from privacy.parts import MaskedPart, MaskedPayment
 from privacy.policy import Policy
 from privacy.stage import Stage
@@ -30,7 +31,9 @@ POLICY = Policy(
     bloom_capacity=1000,
     bloom_error_rate=0.001,
     similarity=0.7,
-    key_check="abcd",
+    key_checks=("abcd",),
+    digest="0123",
+    period_ms=7 * 24 * WIDTH,
     t=0.5,
     hold_loss=0.15,
     region_rows=25,
@@ -38,62 +41,92 @@ POLICY = Policy(
 CELLS = [h3.latlng_to_cell(51.5 + 0.03 * step, -0.12, 7) for step in range(4)]
 
 
+DIGITS = {MONGODB: "a", ELASTICSEARCH: "b"}
+"""What each store's tokens begin with."""
+
+
+def in_store(store: str, number: int) -> str:
+    """Return a payment's token in a store; those of the two stores are sorted differently."""
+    return f"{DIGITS[store]}{number * (481_517 if store == MONGODB else 623_423) % 1_000_003:07x}{number:024x}"
+
+
 def payment(number: int) -> MaskedPayment:
     person = number * 7 % 11
     cell = CELLS[person % 4]
     lat, lon = h3.cell_to_latlng(cell)
+    # Every ninth comes two hours late.
+    minute_ms = (number - (120 if number % 9 == 8 else 0)) * MINUTE + 100 * WIDTH
     return MaskedPayment(
         partition=person % 2,
         offset=number,
-        transaction=MaskedTransaction(
-            id=f"{number:032x}",
-            seq=0,
-            revision=1,
-            subject=f"{person:032x}",
-            card=None,
-            device=None,
-            user=None,
-            device_type="terminal",
-            # Every ninth comes two hours late.
-            minute_ms=(number - (120 if number % 9 == 8 else 0)) * MINUTE + 100 * WIDTH,
-            amount=12.0,
-            currency="EUR",
-            amount_band=("EUR 10-20", "EUR 20-50")[number % 2],
-            merchant=f"shop-{number % 3}",
-            category=("cafe", "groceries", "fuel", "pharmacy")[number // 3 % 4],
-            channel=Channel.CARD_PRESENT,
-            country=None,
-            place=Place(cell, lat, lon) if number % 5 else None,
-            verdict=Verdict.FLAGGED if number % 6 == 0 else Verdict.CLEAR,
-            score=0.0,
-            reasons=(),
-            alert=None,
-            severity=None,
-            place_seen_before=None,
-        ),
+        id=f"{number:032x}",
+        person=f"{person:032x}",
+        minute_ms=minute_ms,
+        documents={
+            store: MaskedTransaction(
+                id=in_store(store, number),
+                seq=0,
+                revision=1,
+                subject=f"{digit}{person:031x}",
+                card=None,
+                device=None,
+                user=None,
+                device_type="terminal",
+                minute_ms=minute_ms,
+                amount=12.0,
+                currency="EUR",
+                amount_band=("EUR 10-20", "EUR 20-50")[number % 2],
+                merchant=f"shop-{number % 3}",
+                category=("cafe", "groceries", "fuel", "pharmacy")[number // 3 % 4],
+                channel=Channel.CARD_PRESENT,
+                country=None,
+                place=Place(cell, lat, lon) if number % 5 else None,
+                verdict=Verdict.FLAGGED if number % 6 == 0 else Verdict.CLEAR,
+                score=0.0,
+                reasons=(),
+                alert=None,
+                severity=None,
+                place_seen_before=None,
+            )
+            for store, digit in DIGITS.items()
+        },
     )
+
+
+def renamed(one: MaskedPayment, number: int, later_ms: int = 0) -> MaskedPayment:
+    """Return the payment under another number, and later."""
+    documents = {
+        store: msgspec.structs.replace(document, id=in_store(store, number), minute_ms=document.minute_ms + later_ms)
+        for store, document in one.documents.items()
+    }
+    return MaskedPayment(one.partition, one.offset, f"{number:032x}", one.person, one.minute_ms + later_ms, documents)
 
 
 PAYMENTS = [payment(number) for number in range(400)]
 
 
 class Store:
-    """Keeps documents by id as a store would: the first of an id stays, progress is replaced."""
+    """Keeps documents by id as the stores would: the first of an id stays, progress is replaced."""
 
     def __init__(self) -> None:
         self.documents: dict[tuple[str, str], object] = {}
+        """What MongoDB holds."""
+        self.searched: dict[tuple[str, str], object] = {}
+        """What Elasticsearch holds."""
         self.progress: Progress | None = None
         self.fail_before = -1
         self.fail_after = -1
 
-    def write(self, batch: MaskedBatch) -> None:
+    def write(self, batches: Mapping[str, MaskedBatch]) -> None:
+        batch = batches[MONGODB]
         if batch.progress.seq == self.fail_before:
             self.fail_before = -1
             raise StoreUnavailableError("down")
-        for kind in ("transactions", "releases", "groups"):
-            for document in getattr(batch, kind):
-                known = self.documents.setdefault((kind, document.id), document)
-                assert known == document, "a repeated micro-batch wrote something else"
+        for one, held in ((batch, self.documents), (batches[ELASTICSEARCH], self.searched)):
+            for kind in ("transactions", "releases", "groups"):
+                for document in getattr(one, kind):
+                    known = held.setdefault((kind, document.id), document)
+                    assert known == document, "a repeated micro-batch wrote something else"
         if batch.sample:
             self.documents["sample", "sample"] = batch.sample
         self.progress = msgspec.structs.replace(batch.progress, written_ms=0)
@@ -101,8 +134,18 @@ class Store:
             self.fail_after = -1
             raise StoreUnavailableError("down")
 
+    def told(self) -> dict[tuple[str, str], object]:
+        """Return what MongoDB holds, but members: they are of one run's salts."""
+        return {key: _without_members(document) for key, document in self.documents.items()}
+
     def without_seq(self) -> dict[tuple[str, str], object]:
-        return {key: msgspec.structs.replace(document, seq=0) for key, document in self.documents.items()}  # type: ignore[type-var]  # structs
+        return {key: msgspec.structs.replace(document, seq=0) for key, document in self.told().items()}  # type: ignore[type-var]  # structs
+
+
+def _without_members(document: object) -> object:
+    if not isinstance(document, ReleaseDocument):
+        return document
+    return msgspec.structs.replace(document, release=msgspec.structs.replace(document.release, members=()))
 
 
 def part(payments: list[MaskedPayment]) -> MaskedPart:

@@ -9,6 +9,7 @@ import numpy as np
 from privacy.amounts import band, rounded_amount
 from privacy.audit import Limits, StoredDocument, audit
 from privacy.batch import close_window, staged_row
+from privacy.parts import MaskedPayment
 from privacy.policy import Policy
 from privacy.state import StagedRow
 from privacy.windows import Window, WindowPolicy
@@ -19,8 +20,21 @@ from veilocity.contracts import Verdict
 
 HOURS = 6
 POLICY = Policy(
-    "p", 5, WindowPolicy(HOUR_MS, 0, 24 * HOUR_MS, 2, later_ms=(6 * HOUR_MS,)), 7, 5, 1000, 0.001, 0.7, "abcd", t=0.4, hold_loss=0.5
+    name="p",
+    k=5,
+    windows=WindowPolicy(HOUR_MS, 0, 24 * HOUR_MS, 2, later_ms=(6 * HOUR_MS,)),
+    cell_resolution=7,
+    sample_size=5,
+    bloom_capacity=1000,
+    bloom_error_rate=0.001,
+    similarity=0.7,
+    key_checks=("abcd",),
+    digest="0123",
+    period_ms=168 * HOUR_MS,
+    t=0.4,
+    hold_loss=0.5,
 )
+SALTS = np.random.default_rng(12)
 
 
 def payments(rng: np.random.Generator, count: int) -> list[MaskedTransaction]:
@@ -45,6 +59,12 @@ def payments(rng: np.random.Generator, count: int) -> list[MaskedTransaction]:
     return found
 
 
+def waiting(one: MaskedTransaction) -> MaskedPayment:
+    """Return the payment as it waits for its window."""
+    documents = {"mongodb": one, "elasticsearch": msgspec.structs.replace(one, id=token("elasticsearch", "transaction", one.id))}
+    return MaskedPayment(0, 0, token("stage", "transaction", one.id), token("stage", "subject", one.subject), one.minute_ms, documents)
+
+
 def test_what_the_stage_releases_passes_the_audit() -> None:
     rng = np.random.default_rng(11)
     transactions = payments(rng, 1_500)
@@ -53,12 +73,12 @@ def test_what_the_stage_releases_passes_the_audit() -> None:
     groups: list[SimilarGroup] = []
     for hour in range(HOURS):
         window = Window(0, START_MS + hour * HOUR_MS, START_MS + (hour + 1) * HOUR_MS)
-        rows = [staged_row(one) for one in transactions if window.start_ms <= one.minute_ms < window.end_ms]
-        closed = close_window(rows, POLICY, window, hour)
+        rows = [staged_row(waiting(one)) for one in transactions if window.start_ms <= one.minute_ms < window.end_ms]
+        closed = close_window(rows, POLICY, window, hour, SALTS.bytes(32))
         releases += closed.releases
-        groups += closed.groups
+        groups += closed.groups["mongodb"]
         held += closed.held
-    last = close_window(held, POLICY, Window(1, START_MS, START_MS + HOURS * HOUR_MS), HOURS)
+    last = close_window(held, POLICY, Window(1, START_MS, START_MS + HOURS * HOUR_MS), HOURS, SALTS.bytes(32))
     releases += last.releases
     released = sum(one.release.payments for one in releases)
     progress = Progress("privacy", HOURS, transactions=1_500, released=released, suppressed=last.suppressed)

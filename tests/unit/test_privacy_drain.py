@@ -3,11 +3,10 @@
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from privacy.heartbeat import Heartbeat, Silence, read_positions
-from tests.unit.privacy_world import ENDS, PAYMENTS, WIDTH, Store, beat, drained, part, play, released, stage
+from tests.unit.privacy_world import ENDS, PAYMENTS, WIDTH, Store, beat, drained, part, play, released, renamed, stage
 from veilocity.errors import StateError, StoreUnavailableError
 
 
@@ -21,11 +20,9 @@ def test_a_silent_stream_drains_through_all_tiers(tmp_path: Path, unbroken: Stor
     assert store.progress is not None
     assert store.progress.pending == 0
     assert store.progress.transactions == 400 == store.progress.released + store.progress.suppressed + store.progress.late
-    assert unbroken.documents.items() <= {**store.documents, ("sample", "sample"): unbroken.documents["sample", "sample"]}.items()
-    late = [
-        msgspec.structs.replace(one, transaction=msgspec.structs.replace(one.transaction, id=f"{9_000 + n:032x}"))
-        for n, one in enumerate(PAYMENTS[-30:])
-    ]
+    sample = unbroken.documents["sample", "sample"]
+    assert unbroken.told().items() <= {**store.told(), ("sample", "sample"): sample}.items()
+    late = [renamed(one, 9_000 + number) for number, one in enumerate(PAYMENTS[-30:])]
     running = stage(tmp_path, store)
     running.process([part(late)], 19, {0: 600, 1: 600})
     assert unbroken.progress is not None
@@ -36,13 +33,7 @@ def test_windows_cut_by_a_drain_begin_anew_and_are_never_opened_again(tmp_path: 
     store = drained(tmp_path)
     before = {one.class_id: one for one in released(store)}
     running = stage(tmp_path, store)
-    later = [
-        msgspec.structs.replace(
-            one,
-            transaction=msgspec.structs.replace(one.transaction, id=f"{9_000 + n:032x}", minute_ms=one.transaction.minute_ms + 8 * WIDTH),
-        )
-        for n, one in enumerate(PAYMENTS)
-    ]
+    later = [renamed(one, 9_000 + number, 8 * WIDTH) for number, one in enumerate(PAYMENTS)]
     for number in range(8):
         running.process([part(later[number * 50 : number * 50 + 50])], 19 + number, {})
     running.process([beat(90_000, {0: 900})], 27, {0: 900})
@@ -97,7 +88,7 @@ def test_a_crash_while_draining_changes_nothing(tmp_path: Path, moment: str) -> 
     else:
         running.process([beat(6_000, ENDS)], 18, ENDS)
     stage(tmp_path / "broken", store).process([beat(6_000, ENDS)], 18, ENDS)
-    assert store.documents == whole.documents
+    assert store.told() == whole.told()
     assert store.progress == whole.progress
 
 

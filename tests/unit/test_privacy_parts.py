@@ -6,11 +6,15 @@ import pyarrow as pa
 import pytest
 
 from privacy.executor import PartMasker, decode_part
-from privacy.masking import Masker
-from privacy.parts import PartBuilder
-from privacy.tokens import Tokeniser, generate_key_file
+from privacy.identifiers.keyring import ALWAYS_MS, KeyRing
+from privacy.identifiers.sealing import MemorySubjectKeyStore
+from privacy.masking import ELASTICSEARCH, MONGODB, Masker
+from privacy.parts import PartBuilder, Source
+from privacy.policies import DEFAULT_FILE, compile_policy, read_policy
+from privacy.policy import key_checks
+from tests.unit.test_privacy_masking import alert
 from veilocity.contracts import CardId, Channel, Decision, DeviceId, Fix, SubjectId, Transaction, Verdict, encode
-from veilocity.errors import FatalError, SettingsError
+from veilocity.errors import FatalError, KeyMissingError, SettingsError
 
 
 def fix(subject: str, fix_ns: int, lat: float = 51.5) -> bytes:
@@ -33,8 +37,12 @@ def decision(number: int, revision: int = 1, verdict: Verdict = Verdict.CLEAR) -
     return encode(Decision(payment, verdict, 0.5, (), {}, revision=revision))
 
 
-def builder() -> PartBuilder:
-    return PartBuilder(Masker(Tokeniser(b"k" * 32), cell_resolution=7, seq=1))
+POLICY = compile_policy(read_policy(DEFAULT_FILE))
+
+
+def builder(keys: MemorySubjectKeyStore | None = None) -> PartBuilder:
+    kept = keys or MemorySubjectKeyStore()
+    return PartBuilder(Masker(POLICY, KeyRing([(1, ALWAYS_MS, b"k" * 32)]), lambda: kept), seq=1)
 
 
 def test_only_the_newest_place_of_a_person_is_masked() -> None:
@@ -61,9 +69,32 @@ def test_later_answers_are_amendments_and_no_payments_and_the_newest_of_each_is_
     made.add("decisions", 0, range(6), later)
     part = made.finish()
     assert (part.decisions, part.amended, len(part.payments)) == (6, 4, 2)
-    assert [(amendment.revision, amendment.verdict) for amendment in part.amendments] == [(3, Verdict.CLEAR), (2, Verdict.CLEAR)]
-    assert part.amendments[0].id == part.payments[0].transaction.id
-    assert {payment.transaction.revision for payment in part.payments} == {1}
+    for store in (MONGODB, ELASTICSEARCH):
+        amendments = [amendment[store] for amendment in part.amendments]
+        assert [(amendment.revision, amendment.verdict) for amendment in amendments] == [(3, Verdict.CLEAR), (2, Verdict.CLEAR)]
+        assert amendments[0].id == part.payments[0].documents[store].id
+        assert {payment.documents[store].revision for payment in part.payments} == {1}
+
+
+def test_of_an_alert_the_newest_revision_is_kept_and_it_alone_is_sealed() -> None:
+    keys = MemorySubjectKeyStore()
+    asked: list[str] = []
+    keep = keys.get_or_create
+
+    def listen(owner: str, fresh: bytes) -> bytes | None:
+        asked.append(owner)
+        return keep(owner, fresh)
+
+    keys.get_or_create = listen  # type: ignore[method-assign]  # on its way to the store
+    made = builder(keys)
+    revisions = [msgspec.structs.replace(alert(None), revision=revision) for revision in (1, 3, 2)]
+    made.add("alerts", 0, range(4), [*map(encode, revisions), encode(msgspec.structs.replace(revisions[0], id="other"))])
+    part = made.finish()
+    assert (part.alert_revisions, part.alerts_opened) == (4, 2)
+    assert [[one[store].revision for store in (MONGODB, ELASTICSEARCH)] for one in part.alerts] == [[3, 3], [1, 1]]
+    assert [(one[MONGODB].sealed is None, one[ELASTICSEARCH].sealed) for one in part.alerts] == [(False, None)] * 2
+    assert len(asked) == 2
+    assert decode_part(msgspec.msgpack.encode(part)) == part
 
 
 def batch(topic: str, values: list[bytes]) -> pa.RecordBatch:
@@ -73,34 +104,51 @@ def batch(topic: str, values: list[bytes]) -> pa.RecordBatch:
     )
 
 
+def worker(key: Path, sources: dict[str, Source]) -> PartMasker:
+    return PartMasker(str(key), key_checks(KeyRing.from_file(key)), POLICY, 1, sources)
+
+
 def test_a_worker_gives_one_row_whatever_it_reads(tmp_path: Path) -> None:
     key = tmp_path / "token.key"
-    generate_key_file(key)
-    masker = pickle.loads(pickle.dumps(PartMasker(str(key), 7, 1, {"t-fixes": "fixes"})))  # noqa: S301  # our own bytes
+    KeyRing.generate(key)
+    masker = pickle.loads(pickle.dumps(worker(key, {"t-fixes": "fixes"})))  # noqa: S301  # our own bytes
     (row,) = masker([batch("t-fixes", [fix("a", 1), fix("b", 1)]), batch("t-fixes", [fix("b", 2)])])
     part = decode_part(row.column("part")[0].as_py())
     assert (part.fixes, len(part.positions)) == (3, 2)
-    assert key.read_text().strip().encode() not in pickle.dumps(masker)
+    secret = key.read_text().split()[-1]
+    assert secret.encode() not in pickle.dumps(masker)
+    assert bytes.fromhex(secret) not in pickle.dumps(masker)
 
 
 def test_an_unforeseen_error_tells_its_place_and_never_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = tmp_path / "token.key"
-    generate_key_file(key)
+    KeyRing.generate(key)
 
     def fail(*_arguments: object) -> None:
         raise ValueError("4539148803436467 at 51.50741")
 
     monkeypatch.setattr(PartBuilder, "add", fail)
     with pytest.raises(FatalError) as told:
-        list(PartMasker(str(key), 7, 1, {"t-fixes": "fixes"})([batch("t-fixes", [fix("a", 1)])]))
+        list(worker(key, {"t-fixes": "fixes"})([batch("t-fixes", [fix("a", 1)])]))
     assert "4539" not in str(told.value)
     assert "ValueError at test_privacy_parts.py" in str(told.value)
     assert told.value.__suppress_context__
 
 
 def test_a_worker_without_its_key_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="token key"):
-        list(PartMasker(str(tmp_path / "none"), 7, 1, {})([]))
+    with pytest.raises(KeyMissingError, match="there is no key ring"):
+        list(PartMasker(str(tmp_path / "none"), (), POLICY, 1, {})([]))
+
+
+def test_a_worker_with_another_key_ring_than_the_driver_masks_nothing(tmp_path: Path) -> None:
+    key = tmp_path / "token.key"
+    KeyRing.generate(key)
+    begun = worker(key, {})
+    other = tmp_path / "other.key"
+    KeyRing.generate(other)
+    with pytest.raises(SettingsError, match="not the one that the privacy stage began with"):
+        list(PartMasker(str(other), begun.checks, POLICY, 1, {})([]))
+    assert len(list(begun([]))) == 1
 
 
 def test_parts_survive_the_way_to_the_driver() -> None:

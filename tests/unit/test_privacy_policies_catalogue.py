@@ -10,7 +10,7 @@ from privacy.tokens import TokenKind
 from storage.documents import MaskedAlert, MaskedAmendment, MaskedTransaction, Position
 from veilocity.contracts import Fix, Observation
 
-MADE_BY_THE_STAGE = {"seq", "place_seen_before"}
+MADE_BY_THE_STAGE = {"seq", "place_seen_before", "sealed"}
 
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=lambda record: record.name)

@@ -86,7 +86,7 @@ def test_periods_are_those_of_persons() -> None:
 def test_overrides_change_what_they_name_and_are_judged_like_the_file() -> None:
     changed = with_overrides(POLICY, k=20, l=2, t=0.2, tiers_minutes=(30,), delay_s=5, idle_s=6, drain_s=0, hold_loss=0.1, sample_size=9)
     found = changed.releases
-    figures = (20, 2, 0.2, (30,), 5, 6, 0, 0.1)
+    figures = (20, 2, 0.2, (30,), 5, 6, 0.0, 0.1)
     assert (found.k, found.l, found.t, found.tiers_minutes, found.delay_s, found.idle_s, found.drain_s, found.hold_loss) == figures
     assert changed.sketches.sample_size == 9
     assert changed.records == POLICY.records
