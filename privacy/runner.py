@@ -18,6 +18,7 @@ from privacy.pulse import Pulse
 from privacy.regions import here
 from privacy.stage import Stage, start_query
 from privacy.telemetry import Telemetry
+from privacy.watch import Watch
 from storage.writers import StoreWriter
 from veilocity import metrics
 from veilocity.errors import BrokerUnavailableError, FatalError, PortTakenError
@@ -49,7 +50,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     committed = _newest(checkpoint / "commits")
     ledger.check(committed=committed, begun=_newest(checkpoint / "offsets"))
     writer = StoreWriter(settings)
-    pulse = Pulse(settings)
+    pulse, watch = Pulse(settings), Watch(settings)
     if committed >= 0:
         pulse.at(read_positions(checkpoint, committed, topic_name(settings, DECISIONS)), ledger.load(committed).pending)
     try:
@@ -60,10 +61,12 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional)
         query = start_query(spark, settings, compiled, stage, telemetry, checkpoint, pulse, failures.append)
         pulse.start()
+        watch.start()
         _serve_health(settings)
         _LOG.info("The privacy stage runs.", partitions=partitions)
         _follow(query, stop, failures)
     finally:
+        watch.stop()
         pulse.stop()
         writer.close()
 

@@ -12,6 +12,8 @@ from privacy.audit.auditor import audit
 from privacy.audit.known import KnownIdentifiers
 from privacy.audit.model import AuditReport, Limits
 from privacy.audit.stores import opened
+from privacy.policy import compiled_policy
+from privacy.tokens import TokenKind
 from storage.audits import AuditStore
 from storage.mongo import MONGODB
 from veilocity.settings import Settings
@@ -22,8 +24,16 @@ _WITHHELD = "(not kept)"
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Return what must hold by the settings; k, l and t stay at what must hold anywhere, as the stores may be older than the settings."""
-    return Limits(cell_resolution=settings.privacy_cell_resolution)
+    """Return what must hold by the policy in force; k, l and t stay at what must hold anywhere, as the stores may be older than the policy.
+
+    Raises:
+        UnsafePolicyError: the policy cannot be read, or is dangerous.
+    """
+    compiled = compiled_policy(settings)
+    return Limits(
+        cell_resolution=compiled.releases.quasi_identifiers.cell[0],
+        period_ms=compiled.period_ms(TokenKind.SUBJECT) or 0,
+    )
 
 
 def audit_stores(
@@ -38,7 +48,7 @@ def audit_stores(
 
     Args:
         settings: where the stores are.
-        limits: what must hold; by default what the settings say.
+        limits: what must hold; by default what the policy in force says.
         known: raw identifiers that must not be anywhere.
         seed: of the unicity attack's draws.
         keep: put the report into MongoDB, without ids of Elasticsearch's documents.

@@ -23,11 +23,13 @@ from devstack import Stack
 from ingest.cards import read_cards
 from ingest.recordings import read_sensor_logger
 from ingest.simulator import CityPlan, Event, Label, Push, directory, simulate, truth
+from privacy.audit import KnownIdentifiers, audit_stores
 from privacy.identifiers.keyring import KeyRing
 from privacy.identifiers.pseudonyms import Pseudonymiser
 from privacy.identifiers.sealing import Sealer
 from privacy.tokens import TokenKind
 from privacy.unsealing import unseal
+from storage.audits import AuditStore
 from storage.vault import SubjectKeys
 from tests.e2e.whole_system import (
     StubbornClient,
@@ -73,7 +75,8 @@ class Story:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = kernel_settings.load({"VEILOCITY_INGEST_TOKEN": "a-token-of-the-test"}, state_dir=tmp_path_factory.mktemp("main-job"))
+    environment = {"VEILOCITY_INGEST_TOKEN": "a-token-of-the-test", "VEILOCITY_PRIVACY_AUDIT_S": "60"}
+    settings = kernel_settings.load(environment, state_dir=tmp_path_factory.mktemp("main-job"))
     with Stack(settings) as running:
         yield running
 
@@ -293,3 +296,20 @@ def test_no_identifier_is_in_a_store_a_log_a_metric_or_the_state_of_the_privacy_
     assert leaks(files_below(settings.state_dir / "logs"), identifiers) == []
     assert leaks(files_below(settings.privacy_dir), identifiers) == []
     assert leaks(metrics, identifiers) == []
+
+
+def test_an_outsider_finds_nothing_in_the_stores_that_must_not_be_there(stack: Stack, story: Story, tmp_path: Path) -> None:
+    known = tmp_path / "identifiers"
+    known.write_text("\n".join(name for name in story.identifiers | story.transactions if len(name) >= 6))
+    report = audit_stores(stack.settings, known=KnownIdentifiers.from_file(known), keep=False)
+    assert report.passed, [fault.sentence() for check in report.checks for fault in check.faults]
+    assert sum(report.read.values()) > 2 * len(story.transactions)
+
+
+def test_the_stage_audits_itself_and_tells_the_result(stack: Stack, story: Story) -> None:
+    def told() -> bool:
+        return "veilocity_privacy_audit_passed 1.0" in httpx.get(f"{stack.address('privacy')}/metrics").text
+
+    until(told, "an audit on schedule", 180.0)
+    with AuditStore(stack.settings) as audits:
+        assert audits.newest()[0]["passed"]

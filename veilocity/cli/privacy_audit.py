@@ -26,7 +26,10 @@ _DAY_MS = 86_400_000
 
 def audit(
     identifiers: Annotated[Path | None, typer.Option(help="File of raw ids, one a line, that must not be anywhere.")] = None,
-    period_days: Annotated[float, typer.Option(min=0.0, help="How long a person keeps a pseudonym; 0 where it never changes.")] = 7.0,
+    period_days: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="How long a person keeps a pseudonym; by default the policy's.", show_default=False),
+    ] = None,
     points: Annotated[int, typer.Option(min=1, help="Places with their hours that the unicity attack knows.")] = 4,
     unicity: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Largest share they may single out; without it, told only.")
@@ -40,9 +43,10 @@ def audit(
     from privacy.audit.run import limits_of  # noqa: PLC0415  # a room, imported when needed
 
     settings = in_force(prepare("privacy-audit"))
+    promised = limits_of(settings)
     limits = msgspec.structs.replace(
-        limits_of(settings),
-        period_ms=round(period_days * _DAY_MS),
+        promised,
+        period_ms=promised.period_ms if period_days is None else round(period_days * _DAY_MS),
         points=points,
         unicity=unicity,
         allowed=frozenset(map(_allowed, allow or ())),
