@@ -65,7 +65,8 @@ def tell(distance_m: Interval, elapsed_s: float, speed_kmh: Interval | None, spe
     '5,012 km in 41 min: at least 7,180 km/h, limit 1,000 km/h. Fine with 5 h 00 min or more.'
     """
     distance = f"{distance_m.likely / 1000:,.0f} km"
-    fine = f"Fine with {tell_duration(math.ceil(fine_s / 60) * 60)} or more."
+    # Not ceil(fine_s / 60): a quotient may be rounded down to a whole number, or to nothing.
+    fine = f"Fine with {tell_duration(-(-fine_s // 60.0) * 60.0)} or more."
     if speed_kmh is None:
         return f"Simultaneous, {distance} apart. {fine}"
     speed = f"at least {math.floor(speed_kmh.low):,} km/h, limit {speed_limit_kmh:,.0f} km/h"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from veilocity.evidence import fine_with_s, speed_bounds_kmh, tell, tell_duration
@@ -43,6 +43,7 @@ def test_with_the_time_that_is_fine_the_trip_is_just_possible(distance_m: Interv
     assert speed_bounds_kmh(distance_m, fine_s * 0.99, slack_s).low > limit_kmh  # type: ignore[union-attr]  # fine_s > 0
 
 
+@example(Interval(5e-324, 1.0, 1.0), 1.0, 0.0, 1.0)
 @given(distances(), elapsed, slack, st.floats(1, 2000))
 def test_the_sentence_claims_no_more_than_was_computed(distance_m: Interval, elapsed_s: float, slack_s: float, limit_kmh: float) -> None:
     speed = speed_bounds_kmh(distance_m, elapsed_s, slack_s)
