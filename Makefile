@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format bench bench-e2e bench-quality bench-sketches bench-privacy soak clean
+.PHONY: help demo install test explore check format bench bench-e2e bench-quality bench-sketches bench-privacy soak clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -21,7 +21,10 @@ install: ## install what tests and checks need, too
 
 test: install ## run all tests on real servers
 	@./devstack/bootstrap.sh browser
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --hypothesis-seed=0 $(ARGS)
+
+explore: install ## run the property tests on examples that nobody has seen yet
+	$(BIN)/python -m pytest tests/property $(ARGS)
 
 check: install ## lint, format, types, import arrows, lock file
 	$(BIN)/ruff check .
