@@ -55,7 +55,7 @@ class Telemetry:
 
 
 def _show_progress(progress: Progress) -> None:
-    for state in ("released", "suppressed", "late", "pending"):
+    for state in ("released", "suppressed", "late", "pending", "erased"):
         _PAYMENTS.labels(state).set(getattr(progress, state))
     for kind in ("decisions", "transactions", "amendments", "fixes", "alerts", "alert_revisions", "rejected"):
         _RECORDS.labels(kind).set(getattr(progress, kind))
