@@ -49,6 +49,7 @@ STAYS = (
     "Released classes stay: each is about k people or more, and nobody can tell who was in one, as the salt of its members is gone.",
     "Raw records stay in Kafka for as long as its retention says; one that is still to be read is masked and stored as new.",
     "The filter of places seen before stays: who holds the key ring can ask it if the person was at a cell, until the stage begins anew.",
+    "A dashboard that runs shows what it has read until it is started anew.",
     "Back-ups of the stores, of people's keys and of the stage's folder are yours to delete.",
 )
 """What is not erased, and why."""

@@ -10,9 +10,10 @@ Only documents up to a given `seq` are deleted: those of a micro-batch that may 
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -101,7 +102,12 @@ class Journal:
 
     def broken_off(self) -> list[Step]:
         """Return the steps that a run before did not finish."""
-        return [msgspec.msgpack.decode(path.read_bytes(), type=Step) for path in sorted(self._folder.glob("*.step"))]
+        steps = []
+        for path in sorted(self._folder.glob("*.step")):
+            # Another run that goes on at this moment may have finished it.
+            with suppress(FileNotFoundError):
+                steps.append(msgspec.msgpack.decode(path.read_bytes(), type=Step))
+        return steps
 
     def run(self, eraser: Eraser, step: Step) -> None:
         """Delete what a step names and count it once, however often it is run."""
@@ -109,7 +115,10 @@ class Journal:
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             draft = path.with_name(f".{path.name}.draft")
-            draft.write_bytes(msgspec.msgpack.encode(step))
+            with draft.open("wb") as file:
+                file.write(msgspec.msgpack.encode(step))
+                file.flush()
+                os.fsync(file.fileno())
             draft.replace(path)
         self._count(step, done=False)
         eraser.delete(step.kind, step.ids)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from privacy import pulse
 from privacy.erasure_requests import Request, Requests
 from privacy.ledger import Ledger
 from privacy.masking import MONGODB
 from storage.documents import ReleaseDocument, Sample
 from tests.unit.privacy_world import PAYMENTS, POLICY, Store, batches, part, released, stage
+from veilocity import settings as kernel_settings
 from veilocity.errors import StateError, StoreUnavailableError
 
 PERSON = f"{4:032x}"
@@ -239,3 +242,36 @@ def test_classes_of_before_stay_as_they_were(tmp_path: Path, unbroken: Store) ->
     classes = {key: one for key, one in plain.told().items() if isinstance(one, ReleaseDocument)}
     assert classes
     assert classes.items() <= unbroken.told().items()
+
+
+class Written:
+    """Takes heartbeats as a Kafka producer does."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def produce(self, topic: str, value: bytes, partition: int) -> None:
+        self.count += 1
+
+    def flush(self, timeout_s: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("drain_s", "pending", "asked", "beats"), [(900, 0, 0, 0), (900, 3, 0, 1), (900, 0, 1, 1), (0, 3, 0, 0), (0, 3, 1, 1)]
+)
+def test_a_stage_that_has_read_everything_makes_a_micro_batch_for_a_request(  # a table of cases
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, drain_s: float, pending: int, asked: int, beats: int
+) -> None:
+    settings = kernel_settings.load({}, state_dir=tmp_path, privacy_drain_s=drain_s)
+    monkeypatch.setattr(pulse, "end_offsets", lambda *_: {0: 5})
+    written: Any = Written()
+    heart = pulse.Pulse(settings)
+    heart.at({0: 5}, pending)
+    if asked:
+        ask(settings.privacy_dir)
+    heart._beat(written)
+    assert written.count == beats
+    heart.at({0: 4}, pending)
+    heart._beat(written)
+    assert written.count == beats, "a heartbeat tells of what was not read"
