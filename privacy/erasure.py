@@ -146,8 +146,8 @@ def forget(settings: Settings, subject: str, *, from_ms: int | None = None, unti
     Args:
         settings: where the stores, the key ring and the stage's folder are.
         subject: the person, as it came.
-        from_ms: earliest event time whose pseudonyms are looked for; by default that of the oldest document.
-        until_ms: event time before which; by default just after the newest document.
+        from_ms: look for pseudonyms from this event time on, where it is before the oldest document.
+        until_ms: and to this one, where it is after the newest.
         wait_s: how long to wait for the stage.
 
     Raises:
@@ -162,9 +162,9 @@ def forget(settings: Settings, subject: str, *, from_ms: int | None = None, unti
     key = _delete_key(settings, owner_token(ring, subject))
     with erasing(settings) as stores:
         spans = [span for eraser in stores.erasers.values() if (span := eraser.span_ms()) is not None]
-        oldest_ms = min((span[0] for span in spans), default=0)
-        newest_ms = max((span[1] for span in spans), default=-1)
-        found = plan(compiled, ring, subject, oldest_ms if from_ms is None else from_ms, newest_ms + 1 if until_ms is None else until_ms)
+        begins = [span[0] for span in spans] + ([] if from_ms is None else [from_ms])
+        ends = [span[1] + 1 for span in spans] + ([] if until_ms is None else [until_ms])
+        found = plan(compiled, ring, subject, min(begins, default=0), max(ends, default=0))
         return _Forgetting(settings.privacy_dir, stores, found).run(key, wait_s)
 
 

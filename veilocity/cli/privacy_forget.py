@@ -27,9 +27,9 @@ def forget(
     subject: Annotated[str, typer.Argument(help="The person, as the directory names one; `-` reads it from standard input.")],
     from_time: Annotated[
         str | None,
-        typer.Option("--from", help="Earliest event time (ISO 8601) whose pseudonyms are looked for; by default the oldest document's."),
+        typer.Option("--from", help="Look for pseudonyms from this event time on (ISO 8601), where it is before the oldest document."),
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Event time before which; by default just after the newest document.")] = None,
+    until: Annotated[str | None, typer.Option(help="And to this one, where it is after the newest.")] = None,
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the privacy stage.")] = 60.0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
