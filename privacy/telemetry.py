@@ -47,6 +47,8 @@ class Telemetry:
         _STATE.labels("sample").set(len(state.sample))
         _STATE.labels("places").set(len(state.places))
         _ERROR_RATE.set(state.places.present_error_rate())
+        if state.applied:
+            _LOG.info("Requests to forget somebody were carried out.", count=len(state.applied), batch=documents.progress.seq)
         if documents.releases:
             _LOG.info("Windows were released.", released=len(documents.releases), batch=documents.progress.seq)
         if state.places.overfilled and not self._overfilled:

@@ -20,6 +20,7 @@ from storage.kinds import ALERTS, DEAD_LETTERS, ERASURES, GROUPS, POSITIONS, SAM
 from storage.mongo import MONGODB
 from storage.refusals import Refusal, to_dead_letter
 from tests.integration.storage_world import (
+    HOUR_MS,
     START_MS,
     alert,
     batch,
@@ -98,7 +99,7 @@ def test_everything_of_the_person_goes_from_both_stores_and_nothing_of_others(
         audits.save(5, {"checks": [{"name": "tokens", "faults": [{"id": theirs[0]}, {"id": "other"}]}]})
     with erasing(service_settings) as stores:
         for store, eraser in stores.erasers.items():
-            assert eraser.span_ms() == (START_MS, START_MS + 2 * MONTH_MS), store
+            assert eraser.span_ms() == (START_MS - HOUR_MS, START_MS + 2 * MONTH_MS), "an alert tells of an hour before"
             assert eraser.things([PERSON]) == {one for number in range(3, 240, 40) for one in (token("card", number % 50),)}
             # Ten cards are used by more than one of forty people.
             assert eraser.naming(sorted(eraser.things([PERSON])), [PERSON]) > 0
