@@ -1,10 +1,10 @@
 """One micro-batch, pure: from the masked parts and the state before to the documents of each store and the state after.
 
-    transactions = released + suppressed + late + pending         holds after every micro-batch, and is checked
+    transactions = released + suppressed + late + pending + erased        holds after every micro-batch, and is checked
 
-A payment is in exactly one of the four: late when it is read, else pending until its window closes, then released, or held for the window
-of the next tier and so still pending, or, when there is none, suppressed. A later answer to it (an amendment) changes its stored verdict
-and none of these.
+A payment is in exactly one of the five: late when it is read, else pending until its window closes, then released, or held for the window
+of the next tier and so still pending, or, when there is none, suppressed; erased, when its person is forgotten while it is pending. A later
+answer to it (an amendment) changes its stored verdict and none of these.
 
 Releases are the same in both stores, since they name nobody. Everything else has the tokens of its store, and is sorted by them, because
 the order of arrival would join the stores.
@@ -258,8 +258,19 @@ def concluded(
     policy: Policy,
     seq: int,
     now_ms: int,
+    erased: int = 0,
 ) -> dict[str, MaskedBatch]:
     """Bring the state's counters up to date and return everything that this micro-batch writes, by store.
+
+    Args:
+        state: is changed.
+        parts: of the micro-batch.
+        absorbed: what its records became.
+        closed: windows that it closed.
+        policy: the promise.
+        seq: number of the micro-batch.
+        now_ms: wall clock.
+        erased: payments that were pending, and whose people are forgotten.
 
     Raises:
         StateError: the counters do not add up.
@@ -267,7 +278,7 @@ def concluded(
     for window in closed:
         del state.open_windows[window.window.tier][window.window.start_ms]
     before = state.progress
-    state.progress = progress = _counted(state, parts, absorbed, closed, policy, seq, now_ms)
+    state.progress = progress = _counted(state, parts, absorbed, closed, policy, seq, now_ms, erased)
     batches = {store: _written_to(store, progress, parts, absorbed, closed) for store in SINKS}
     # Only MongoDB keeps these. With a new period people have new positions, and each would otherwise be shown twice.
     turned = progress.positions_since_ms > before.positions_since_ms
@@ -275,7 +286,7 @@ def concluded(
         batches[MONGODB],
         positions=_newest_positions(parts, progress.positions_since_ms),
         forget_positions_before_ms=progress.positions_since_ms if turned else None,
-        sample=_sample(state, seq) if any(part.payments for part in parts) else None,
+        sample=_sample(state, seq) if state.applied or any(part.payments for part in parts) else None,
     )
     return batches
 
@@ -306,6 +317,7 @@ def _counted(
     policy: Policy,
     seq: int,
     now_ms: int,
+    erased: int,
 ) -> Progress:
     before = state.progress
     minutes = [position.minute_ms for part in parts for position in part.positions]
@@ -320,6 +332,7 @@ def _counted(
         suppressed=before.suppressed + sum(window.suppressed for window in closed),
         late=before.late + absorbed.late,
         pending=state.pending,
+        erased=before.erased + erased,
         classes=before.classes + sum(len(window.releases) for window in closed),
         alert_revisions=before.alert_revisions + sum(part.alert_revisions for part in parts),
         alerts=before.alerts + sum(part.alerts_opened for part in parts),
@@ -329,7 +342,7 @@ def _counted(
         positions_since_ms=window_start_ms(event_ms, policy.period_ms) if policy.period_ms else 0,
         written_ms=now_ms,
     )
-    if after.transactions != after.released + after.suppressed + after.late + after.pending:
+    if after.transactions != after.released + after.suppressed + after.late + after.pending + after.erased:
         raise StateError("payments and what became of them do not add up: nothing was written, please report this")
     return after
 

@@ -21,7 +21,7 @@ import msgspec
 from veilocity.contracts import SCHEMA_VERSION
 from veilocity.errors import StateError
 
-__all__ = ["Heartbeat", "Silence", "read_positions"]
+__all__ = ["Heartbeat", "Silence", "newest_batch", "read_positions"]
 
 
 class Heartbeat(msgspec.Struct, frozen=True, gc=False):
@@ -80,3 +80,8 @@ def read_positions(checkpoint: Path, batch: int, topic: str) -> dict[int, int]:
         return {int(partition): int(offset) for partition, offset in places.items()}
     except (OSError, ValueError, IndexError, AttributeError) as cause:
         raise StateError("the checkpoint of the privacy stage is damaged: restore its whole folder, or remove it to begin anew") from cause
+
+
+def newest_batch(folder: Path) -> int:
+    """Return the highest micro-batch number in a folder of Spark's checkpoint, -1 for none."""
+    return max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=-1)

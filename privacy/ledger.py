@@ -4,11 +4,16 @@
     ledger/00000012.places          the whole filter after micro-batch 12, every `SNAPSHOT_BATCHES`
     staged/0-1690596000000/12.rows  payments that micro-batch 12 put aside for the window of tier 0 that begins then
     staged/0-1690596000000/salt     by which its members are made, from when it is closed
+    erasures/ID.request             whom to forget (`privacy.erasure_requests`)
 
 Spark repeats micro-batch N with the same records until it has recorded N as committed. So: entry N is written after the stores have
 everything of N and before Spark commits N; a repeated N reads entry N-1 and overwrites its own files; and the staged rows and the salt of
 a window that N closed are deleted by N+1, when N can no longer be repeated. Checkpoint, ledger, staged rows and stores live and die
 together: `check` refuses a checkpoint without its ledger and a ledger without its checkpoint.
+
+A person is forgotten over three micro-batches, each of which may be repeated: entry N - 1 names the request; N leaves out what was staged
+before it and writes a snapshot of the filter; N + 1, when N can no longer be repeated, takes it out of the files, deletes the entries
+before N, whose lists of places name people, and then the request.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from privacy.erasure_requests import Requests
 from privacy.files import read_whole, write_whole
 from privacy.heartbeat import Silence
 from privacy.members import window_salt
@@ -31,6 +37,7 @@ from veilocity.errors import StateError
 
 __all__ = ["SNAPSHOT_BATCHES", "Ledger"]
 
+_LOST = "staged payments of the privacy stage were lost or added: restore its whole folder, or remove it to begin anew"
 LAYOUT = 3
 SNAPSHOT_BATCHES = 200
 _NOTHING = -1
@@ -51,6 +58,10 @@ class _Entry(msgspec.Struct):
     new_places: list[bytes]
     snapshot: int
     """Micro-batch of the newest snapshot of the filter, -1 for none."""
+    requested: tuple[str, ...] = ()
+    """Requests that the next micro-batch carries out."""
+    applied: tuple[str, ...] = ()
+    """Requests that this micro-batch carried out."""
 
 
 class _Layout(msgspec.Struct):
@@ -70,9 +81,13 @@ class Ledger:
         """
         self._entries = directory / "ledger"
         self._staged = directory / "staged"
+        self._requests = Requests(directory)
+        self._gone: frozenset[str] = frozenset()
+        """Whose rows of earlier micro-batches this one does not see."""
+        self._batch = _NOTHING
         self._policy = policy
         self._snapshot_batches = snapshot_batches
-        for folder in (self._entries, self._staged):
+        for folder in (self._entries, self._staged, directory / "erasures"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def check(self, committed: int, begun: int) -> None:
@@ -110,7 +125,67 @@ class Ledger:
             sample=Reservoir.from_bytes(entry.sample),
             places=self._places(batch, entry.snapshot),
             silence=entry.silence,
+            requested=entry.requested,
+            applied=entry.applied,
         )
+
+    def accept(self, committed: int, begun: int) -> None:
+        """Let the next micro-batch carry out the requests that came while no stage ran, unless it has begun: it may have written already.
+
+        Args:
+            committed: last micro-batch that Spark committed, -1 for none.
+            begun: last micro-batch whose records Spark chose, -1 for none.
+        """
+        if committed != _NOTHING and committed == begun:
+            entry = self._read(committed)
+            entry.requested = self._open_requests(entry.applied)
+            write_whole(self._entry_path(committed), msgspec.msgpack.encode(entry))
+
+    def purge(self, batch: int, state: StageState) -> None:
+        """Remove what the predecessor of `batch` erased from the files, as it can no longer be repeated.
+
+        Raises:
+            StateError: a file is damaged.
+        """
+        if not state.applied:
+            return
+        # A request that is gone was carried out to the end by an attempt at this micro-batch that broke off later.
+        left = [self._requests.read(one) for one in state.applied if one in self._requests.ids()]
+        people = frozenset(request.person for request in left)
+        for path in self._staged.glob("*/*.rows") if people else ():
+            if int(path.stem) < batch - 1:
+                _rewrite(path, people)
+        self._forget_entries(before=batch - 1)
+        for identity in state.applied:
+            self._requests.remove(identity)
+        state.applied = ()
+
+    def erase(self, batch: int, state: StageState) -> int:
+        """Take the people whom the entry before `batch` names out of the state; return how many of their payments were pending.
+
+        Their rows stay on the disk until the next micro-batch, and `staged` leaves them out.
+
+        Raises:
+            StateError: a request or a staged file is missing or damaged.
+        """
+        requests = [self._requests.read(identity) for identity in state.requested]
+        state.applied, state.requested = state.requested, ()
+        self._gone, gone = frozenset(), frozenset(request.person for request in requests)
+        if not requests:
+            return 0
+        state.sample = state.sample.without(payment.encode() for request in requests for payment in request.payments)
+        before = state.pending
+        for tier, windows in enumerate(state.open_windows):
+            for start_ms, count in list(windows.items()):
+                # What a broken-off attempt at this micro-batch has staged does not count.
+                rows = self._rows(tier, start_ms, before=batch)
+                if len(rows) != count:
+                    raise StateError(_LOST)
+                windows[start_ms] = sum(row.row.subject not in gone for row in rows)
+                if not windows[start_ms]:
+                    del windows[start_ms]
+        self._gone, self._batch = gone, batch
+        return before - state.pending
 
     def stage(self, batch: int, tier: int, staged: dict[int, list[StagedRow]]) -> None:
         """Put payments aside until their windows, by their starts, close; staging a micro-batch again overwrites it.
@@ -126,12 +201,9 @@ class Ledger:
         Raises:
             StateError: there are not as many as were counted.
         """
-        paths = self._folder(tier, start_ms).glob("*.rows")
-        rows = [row for path in paths for row in read_whole(path, list[StagedRow])]
+        rows = self._rows(tier, start_ms)
         if len(rows) != expected:
-            raise StateError(
-                "staged payments of the privacy stage were lost or added: restore its whole folder, or remove it to begin anew"
-            )
+            raise StateError(_LOST)
         return sorted(rows, key=lambda staged: staged.row.id)
 
     def salt(self, window: Window) -> bytes:
@@ -146,10 +218,11 @@ class Ledger:
         """Write the entry of `batch`, then forget what no repetition can need any more."""
         previous = self._read(batch - 1) if batch else None
         snapshot = previous.snapshot if previous else _NOTHING
-        if batch - snapshot >= self._snapshot_batches:
+        if state.applied or batch - snapshot >= self._snapshot_batches:
             write_whole(self._snapshot_path(batch), state.places.to_bytes())
             self._forget_entries(before=snapshot)
             snapshot = batch
+        state.requested = self._open_requests(state.applied)
         entry = _Entry(
             layout=LAYOUT,
             policy=self._policy,
@@ -161,11 +234,31 @@ class Ledger:
             sample=state.sample.to_bytes(),
             new_places=new_places,
             snapshot=snapshot,
+            requested=state.requested,
+            applied=state.applied,
         )
         write_whole(self._entry_path(batch), msgspec.msgpack.encode(entry))
         # `batch` is running, so its predecessor is committed: what that closed cannot be asked for again.
         for tier, start_ms in previous.closed_windows if previous else []:
             shutil.rmtree(self._folder(tier, start_ms), ignore_errors=True)
+
+    def _open_requests(self, applied: Sequence[str]) -> tuple[str, ...]:
+        return tuple(identity for identity in self._requests.ids() if identity not in applied)
+
+    def _rows(self, tier: int, start_ms: int, before: int | None = None) -> list[StagedRow]:
+        """Return what is staged for a window, without who is being forgotten: what this micro-batch itself staged of them is new.
+
+        Args:
+            tier: of the window.
+            start_ms: of the window.
+            before: only by micro-batches before this one.
+        """
+        rows: list[StagedRow] = []
+        for path in self._folder(tier, start_ms).glob("*.rows"):
+            if before is None or int(path.stem) < before:
+                hidden = self._gone if int(path.stem) < self._batch else frozenset()
+                rows += [row for row in read_whole(path, list[StagedRow]) if row.row.subject not in hidden]
+        return rows
 
     def _places(self, batch: int, snapshot: int) -> BloomFilter:
         if snapshot == _NOTHING:
@@ -207,6 +300,18 @@ class Ledger:
 
     def _snapshot_path(self, batch: int) -> Path:
         return self._entries / f"{batch:08d}.places"
+
+
+def _rewrite(path: Path, gone: frozenset[str]) -> None:
+    """Take people out of a file of staged rows; a file without rows goes, and a folder without files."""
+    rows = read_whole(path, list[StagedRow])
+    kept = [row for row in rows if row.row.subject not in gone]
+    if kept and len(kept) < len(rows):
+        write_whole(path, msgspec.msgpack.encode(kept))
+    elif not kept:
+        path.unlink()
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
 
 
 def _difference(changed: Sequence[str]) -> str:

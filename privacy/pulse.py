@@ -1,4 +1,6 @@
-"""The thread that writes heartbeats: only when the stage has read all of `decisions` and holds payments back.
+"""The thread that writes heartbeats: when the stage has read all of `decisions`, and holds payments back or is asked to forget somebody.
+
+A request to forget is carried out by micro-batches (`privacy.erasure_requests`), and a heartbeat is what makes one when nothing else comes.
 
 What it writes decides when windows are drained, so it must never tell of records as read that are not: it compares where the last finished
 micro-batch ended with where the partitions end now, and says nothing unless they are equal. A heartbeat that Kafka does not take is left
@@ -13,6 +15,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import Producer
 
+from privacy.erasure_requests import Requests
 from privacy.heartbeat import Heartbeat
 from veilocity.contracts import encode
 from veilocity.errors import BrokerUnavailableError
@@ -32,6 +35,7 @@ class Pulse:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._requests = Requests(settings.privacy_dir)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._positions: dict[int, int] = {}
@@ -44,9 +48,8 @@ class Pulse:
             self._positions, self._pending = dict(positions), pending
 
     def start(self) -> None:
-        """Start the thread, unless this stage never drains."""
-        if self._settings.privacy_drain_s:
-            self._thread.start()
+        """Start the thread."""
+        self._thread.start()
 
     def stop(self) -> None:
         """Let the thread end."""
@@ -68,7 +71,9 @@ class Pulse:
             positions, pending = self._positions, self._pending
         # The time before the question: nothing is told of what comes after it.
         wall_ms = time.time_ns() // 1_000_000
-        if not pending or end_offsets(self._settings, DECISIONS) != positions:
+        # A stage that never drains has nothing to tell of payments that wait.
+        waits = pending and self._settings.privacy_drain_s
+        if not (waits or self._requests.ids()) or end_offsets(self._settings, DECISIONS) != positions:
             return
         producer.produce(topic_name(self._settings, HEARTBEATS), encode(Heartbeat(wall_ms, positions)), partition=0)
         producer.flush(_STOP_WITHIN_S)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from privacy.distributed import Executors
-from privacy.heartbeat import read_positions
+from privacy.heartbeat import newest_batch, read_positions
 from privacy.identifiers.keyring import KeyRing
 from privacy.ledger import Ledger
 from privacy.policy import Policy, compiled_policy, key_checks
@@ -47,8 +46,10 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     policy = Policy.of(compiled, settings, partitions, checks)
     checkpoint = settings.privacy_dir / "checkpoint"
     ledger = Ledger(settings.privacy_dir, policy)
-    committed = _newest(checkpoint / "commits")
-    ledger.check(committed=committed, begun=_newest(checkpoint / "offsets"))
+    committed = newest_batch(checkpoint / "commits")
+    begun = newest_batch(checkpoint / "offsets")
+    ledger.check(committed=committed, begun=begun)
+    ledger.accept(committed=committed, begun=begun)
     writer = StoreWriter(settings)
     pulse, watch = Pulse(settings), Watch(settings)
     if committed >= 0:
@@ -93,11 +94,6 @@ def _await_topics(settings: Settings, stop: threading.Event) -> int:
         except BrokerUnavailableError:
             _LOG.info("Waiting for Kafka's topics.")
     return 0
-
-
-def _newest(folder: Path) -> int:
-    """Return the highest micro-batch number in a folder of Spark's checkpoint, -1 for none."""
-    return max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=-1)
 
 
 def _serve_health(settings: Settings) -> None:

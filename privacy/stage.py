@@ -1,8 +1,8 @@
 """The streaming query: one Structured Streaming query over `decisions`, `alerts`, `fixes` and `heartbeats`, one Spark job per micro-batch.
 
-Order in a micro-batch: mask on the executors; load the state its predecessor left; stage; close windows; write the stores, progress
-last; write the ledger; return, upon which Spark commits. A crash at any point repeats the micro-batch with the same records and the same
-past, so it writes the same documents again (docs/adr/0004).
+Order in a micro-batch: mask on the executors; load the state its predecessor left; erase whom it was told to; stage; close windows; write
+the stores, progress last; write the ledger; return, upon which Spark commits. A crash at any point repeats the micro-batch with the same
+records and the same past, so it writes the same documents again (docs/adr/0004).
 """
 
 from __future__ import annotations
@@ -91,10 +91,12 @@ class Stage:
         """
         state = self._state_before(batch)
         seq = sequence_of(batch)
+        self._ledger.purge(batch, state)
+        erased = self._ledger.erase(batch, state)
         absorbed = absorb(state, parts, self.policy, positions)
         self._ledger.stage(batch, 0, absorbed.staged)
         closed = self._closed(state, batch)
-        documents = concluded(state, parts, absorbed, closed, self.policy, seq, self._clock_ms())
+        documents = concluded(state, parts, absorbed, closed, self.policy, seq, self._clock_ms(), erased)
         self._writer.write(documents)
         self._ledger.commit(batch, state, absorbed.new_places, [one.window for one in closed])
         self._state, self._done = state, batch

@@ -40,6 +40,10 @@ class StageState(msgspec.Struct):
     """Which person was seen at which cell; fixed size."""
     silence: Silence
     """Since when nothing came."""
+    requested: tuple[str, ...] = ()
+    """Requests (`privacy.erasure_requests`) that the next micro-batch carries out."""
+    applied: tuple[str, ...] = ()
+    """Requests that this micro-batch carried out: the next removes what they left on the disk."""
 
     @property
     def pending(self) -> int:

@@ -47,6 +47,8 @@ class Telemetry:
         _STATE.labels("sample").set(len(state.sample))
         _STATE.labels("places").set(len(state.places))
         _ERROR_RATE.set(state.places.present_error_rate())
+        if state.applied:
+            _LOG.info("Requests to forget somebody were carried out.", count=len(state.applied), batch=documents.progress.seq)
         if documents.releases:
             _LOG.info("Windows were released.", released=len(documents.releases), batch=documents.progress.seq)
         if state.places.overfilled and not self._overfilled:
@@ -55,7 +57,7 @@ class Telemetry:
 
 
 def _show_progress(progress: Progress) -> None:
-    for state in ("released", "suppressed", "late", "pending"):
+    for state in ("released", "suppressed", "late", "pending", "erased"):
         _PAYMENTS.labels(state).set(getattr(progress, state))
     for kind in ("decisions", "transactions", "amendments", "fixes", "alerts", "alert_revisions", "rejected"):
         _RECORDS.labels(kind).set(getattr(progress, kind))

@@ -109,6 +109,24 @@ class BottomKSample(Sketch):
         """Return the sampled items, of the kind that was offered; sorted within their kind, so that their order tells nothing."""
         return [entry.item for entry in sorted(self._heap, key=lambda entry: entry.label)]
 
+    def without(self, items: Iterable[Item]) -> Self:
+        """Return the sample as if some items had never come, smaller by those that were members.
+
+        Guarantee: it is a uniform sample of the other distinct items, and stays one of those that come: the bottom k - r priorities of the
+        rest are known, where the r next ones are not. Its capacity is at least 1.
+
+        >>> sample = BottomKSample(capacity=3, seed=b"seven")
+        >>> sample.update_batch([b"a", b"b", b"c", b"d", b"e"])
+        >>> rest = sample.without(sample.members()[:1])
+        >>> rest.capacity, rest.members() == sample.members()[1:]
+        (2, True)
+        """
+        gone = {_label(plain_item(item)) for item in items} & self._labels
+        is_all = len(self._heap) < self.capacity
+        rest = type(self)(self.capacity if is_all else max(1, self.capacity - len(gone)), self.parameters.seed)
+        rest.update_batch([entry.item for entry in self._heap if entry.label not in gone])
+        return rest
+
     def estimate(self) -> list[Item]:
         """Return the members: the same as `members`."""
         return self.members()

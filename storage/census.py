@@ -19,6 +19,7 @@ from storage.kinds import (
     AGGREGATES,
     ALERTS,
     DEAD_LETTERS,
+    ERASURES,
     GROUPS,
     PROGRESS,
     RELEASES,
@@ -55,6 +56,13 @@ class StoreCount(msgspec.Struct, frozen=True):
     refused_releases: int = 0
     refused_groups: int = 0
     refused_aggregates: int = 0
+    erased_transactions: int = 0
+    """Payments that were deleted with their person."""
+    erased_transactions_with_unfinished: int = 0
+    """Those that are being deleted included."""
+    erased_alerts: int = 0
+    erased_alerts_with_unfinished: int = 0
+    """An alert that was deleted may come again with a later revision, and be deleted again: these count each time."""
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -83,13 +91,14 @@ def take_census(settings: Settings) -> Census:
             seq = -1 if progress is None else progress.seq
             mongodb = _count_mongodb(database, seq)
             released = _released_payments(database, seq)
-            refused = {store: _refused(database, store, seq) for store in (mongo.MONGODB, elastic.ELASTICSEARCH)}
+            stores = (mongo.MONGODB, elastic.ELASTICSEARCH)
+            gone = {store: _refused(database, store, seq) | _erased(database, store) for store in stores}
         with elastic.translated():
             found = _count_elasticsearch(search, settings.elasticsearch_index_prefix, seq)
         return Census(
             progress=progress,
-            mongodb=StoreCount(**mongodb, **refused[mongo.MONGODB]),
-            elasticsearch=StoreCount(**found, **refused[elastic.ELASTICSEARCH]),
+            mongodb=StoreCount(**mongodb, **gone[mongo.MONGODB]),
+            elasticsearch=StoreCount(**found, **gone[elastic.ELASTICSEARCH]),
             released_payments=released,
         )
     finally:
@@ -127,4 +136,13 @@ def _refused(database: Database[Document], store: str, seq: int) -> dict[str, in
     for kind in (TRANSACTIONS, ALERTS, RELEASES, GROUPS, AGGREGATES):
         question = {"store": store, "kind": kind.name, "seq": {"$lte": seq}}
         counts[f"refused_{kind.name}"] = database[DEAD_LETTERS].count_documents(question)
+    return counts
+
+
+def _erased(database: Database[Document], store: str) -> dict[str, int]:
+    counts = {f"erased_{kind.name}{end}": 0 for kind in _REPLACED for end in ("", "_with_unfinished")}
+    for step in database[ERASURES].find({"store": store, "kind": {"$in": [kind.name for kind in _REPLACED]}}):
+        name = f"erased_{step['kind']}"
+        counts[f"{name}_with_unfinished"] += step["count"]
+        counts[name] += step["count"] if step["done"] else 0
     return counts

@@ -274,8 +274,8 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 class Progress(msgspec.Struct, frozen=True, gc=False):
     """What the privacy stage has done since its beginning: one document, written last in every batch.
 
-    decisions = transactions + amendments + rejected_decisions (and each of `transactions` is in both stores)
-    transactions = released + suppressed + late + pending
+    decisions = transactions + amendments + rejected_decisions (each of `transactions` is in both stores, or was deleted with its person)
+    transactions = released + suppressed + late + pending + erased
     """
 
     id: str
@@ -294,6 +294,8 @@ class Progress(msgspec.Struct, frozen=True, gc=False):
     """Payments that came after their window was closed: stored masked, but in no class."""
     pending: int = 0
     """Payments in windows that are still open."""
+    erased: int = 0
+    """Payments that waited for a window when their person was forgotten: they are in no class."""
     classes: int = 0
     alert_revisions: int = 0
     alerts: int = 0

@@ -36,6 +36,7 @@ __all__ = [
     "ALERTS",
     "AMENDMENTS",
     "DEAD_LETTERS",
+    "ERASURES",
     "GROUPS",
     "KINDS",
     "POSITIONS",
@@ -132,6 +133,8 @@ SCHEMA = "schema"
 """Collection with the version of all this."""
 DEAD_LETTERS = "dead_letters"
 """Collection with the ids of documents that a store refused, and why."""
+ERASURES = "erasures"
+"""Collection that tells how many documents of forgotten people were deleted from each store, and of nobody."""
 
 
 def month(minute_ms: int) -> str:

@@ -1,8 +1,8 @@
 """Check `conservation`: every payment is accounted for by the progress that the stage itself published.
 
-    transactions = released + suppressed + late + pending
+    transactions = released + suppressed + late + pending + erased
     released     = sum of payments over the released classes
-    transactions = documents of payments
+    transactions = documents of payments, and those that were deleted with their people
 
 Only documents of complete batches (seq up to the progress) are held to it, so it may run while the stage writes. A payment that a batch
 under way has amended counts as its own. Documents that a store refused are known by their dead letters. Elasticsearch may hold less, as its
@@ -24,8 +24,9 @@ _TRANSACTIONS = "transactions"
 _PROGRESS = "progress"
 _DEAD_LETTERS = "dead_letters"
 _RECORD = "mongodb"
-"""The store of record: nothing is ever deleted from it."""
-_STATES = ("released", "suppressed", "late", "pending")
+"""The store of record: only erasures delete payments from it, and they are counted."""
+_STATES = ("released", "suppressed", "late", "pending", "erased")
+_ERASURES = "erasures"
 _NO_SEQ = -1
 
 
@@ -41,6 +42,7 @@ class ConservationCheck(Examiner):
         self._documents: dict[str, Counter[int]] = {}
         self._payments: dict[str, Counter[int]] = {}
         self._refused: Counter[tuple[str, str]] = Counter()
+        self._erased: Counter[tuple[str, str]] = Counter()
 
     def see(self, document: StoredDocument) -> None:
         """Count a document by the batch that wrote it."""
@@ -51,6 +53,9 @@ class ConservationCheck(Examiner):
             self._documents.setdefault(document.store, Counter())[seq] += 1
         elif document.collection == _DEAD_LETTERS:
             self._refused[str(document.fields.get("store")), str(document.fields.get("kind"))] += 1
+        elif document.collection == _ERASURES:
+            count = document.fields.get("count")
+            self._erased[str(document.fields.get("store")), str(document.fields.get("kind"))] += count if isinstance(count, int) else 0
         elif document.collection == RELEASES:
             release = read_release(document)
             if release is not None:
@@ -61,7 +66,9 @@ class ConservationCheck(Examiner):
         if self._where is None:
             self._without_progress()
             return False
+        # A progress of before erasures were counted has none.
         counts = {name: self._progress.get(name) for name in ("seq", "transactions", *_STATES)}
+        counts["erased"] = self._progress.get("erased", 0)
         wrong = [name for name, count in counts.items() if not isinstance(count, int)]
         for name in wrong:
             self.faults.add(self._where.fault(name, "is no count"))
@@ -71,7 +78,7 @@ class ConservationCheck(Examiner):
         self.figures |= figures
         if figures["transactions"] != sum(figures[state] for state in _STATES):
             self.faults.add(
-                self._where.fault("transactions", "are not released + suppressed + late + pending: payments are lost or doubled")
+                self._where.fault("transactions", "are not released + suppressed + late + pending + erased: payments are lost or doubled")
             )
         for store in sorted({*self._documents, *self._payments, _RECORD}):
             self._see_released(store, figures)
@@ -96,7 +103,7 @@ class ConservationCheck(Examiner):
     def _see_documents(self, store: str, figures: dict[str, int]) -> None:
         counts = self._documents.get(store, Counter())
         complete = sum(count for seq, count in counts.items() if seq <= figures["seq"])
-        held = counts.total() + self._refused[store, _TRANSACTIONS]
+        held = counts.total() + self._refused[store, _TRANSACTIONS] + self._erased[store, _TRANSACTIONS]
         self.figures[f"{store}_payments"] = counts.total()
         assert self._where is not None  # noqa: S101  # asked before
         if complete > figures["transactions"]:

@@ -136,7 +136,7 @@ def test_rules_that_move_on_while_being_read_are_no_violation() -> None:
         (_with_rules(*AT_REST, clear=31), "decided = flagged + clear + not scorable"),
         (_with_progress(alert_revisions=7), "alerts by rules = alerts read by privacy"),
         (_with_progress(alert_revisions=9), "alerts by rules = alerts read by privacy"),
-        (_with_progress(pending=9), "stored = released + suppressed + late + pending"),
+        (_with_progress(pending=9), "stored = released + suppressed + late + pending + erased"),
         (_with_progress(alerts=6), "alerts = documents in MongoDB"),
         (_with_progress(classes=4), "released classes = documents in Elasticsearch"),
         (_with_stores(replace(HELD, transactions=44, transactions_with_unfinished=44), HELD), "stored payments = documents in MongoDB"),
@@ -217,11 +217,42 @@ def test_every_equation_of_the_contracts_is_examined() -> None:
         "suppressed",
         "late",
         "pending",
+        "erased",
         "classes",
         "alert_revisions",
         "alerts",
     ):
         assert not conservation(_with_progress(**{name: getattr(PROGRESS, name) + 1})).complete, name
+
+
+def test_documents_that_were_erased_with_their_people_are_not_missing() -> None:
+    gone = replace(
+        HELD,
+        transactions=40,
+        transactions_with_unfinished=40,
+        alerts=4,
+        alerts_with_unfinished=4,
+        erased_transactions=5,
+        erased_transactions_with_unfinished=5,
+        erased_alerts=1,
+        erased_alerts_with_unfinished=1,
+    )
+    assert conservation(_with_stores(gone, gone)).complete
+    names = {"stored payments = documents in MongoDB", "alerts = documents in MongoDB"}
+    lost = replace(gone, transactions=39, transactions_with_unfinished=39, alerts=3, alerts_with_unfinished=3)
+    assert set(_states(_with_stores(lost, gone))) == names
+    assert set(_states(_with_stores(gone, gone)).values()) == set()
+    doubled = replace(gone, transactions=41, transactions_with_unfinished=41)
+    assert _states(_with_stores(doubled, gone)) == {"stored payments = documents in MongoDB": State.VIOLATED}
+
+
+def test_an_erasure_under_way_is_no_violation_and_an_alert_may_come_again_after_one() -> None:
+    midway = replace(HELD, transactions=43, transactions_with_unfinished=43, erased_transactions=0, erased_transactions_with_unfinished=5)
+    assert _states(_with_stores(midway, HELD)) == {"stored payments = documents in MongoDB": State.IN_FLIGHT}
+    again = replace(HELD, erased_alerts=1, erased_alerts_with_unfinished=1)
+    assert conservation(_with_stores(again, again)).complete
+    too_many = replace(again, alerts=6, alerts_with_unfinished=6)
+    assert _states(_with_stores(too_many, HELD)) == {"alerts = documents in MongoDB": State.VIOLATED}
 
 
 def _checkpoint(folder: Path, finished: dict[int, Any], begun: dict[int, Any]) -> Path:

@@ -4,14 +4,13 @@ import msgspec
 import pytest
 
 from privacy.executor import decode_part
-from privacy.heartbeat import Heartbeat
+from privacy.heartbeat import Heartbeat, newest_batch
 from privacy.identifiers.keyring import ALWAYS_MS, KeyRing
 from privacy.identifiers.sealing import MemorySubjectKeyStore
 from privacy.masking import Masker
 from privacy.parts import PartBuilder
 from privacy.policies import DEFAULT_FILE
 from privacy.policy import Policy, compiled_policy, key_checks
-from privacy.runner import _newest
 from privacy.service import _only_one, run
 from privacy.session import kafka_source_options
 from privacy.windows import Window
@@ -36,10 +35,10 @@ def test_a_second_stage_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_newest_micro_batch_of_a_checkpoint_ignores_sparks_other_files(tmp_path: Path) -> None:
-    assert _newest(tmp_path / "commits") == -1
+    assert newest_batch(tmp_path / "commits") == -1
     for name in ("0", "9", "10", ".10.crc", "metadata"):
         (tmp_path / name).touch()
-    assert _newest(tmp_path) == 10
+    assert newest_batch(tmp_path) == 10
 
 
 def test_the_source_reads_committed_records_from_the_beginning_and_loses_none_silently() -> None:

@@ -119,11 +119,23 @@ def _counters(figures: Figures) -> Iterator[tuple[str, int]]:
         yield "privacy_behind", sum(max(0, end - figures.spark_read.get(topic, 0)) for topic, end in figures.ends.items())
     if figures.census is not None:
         progress = figures.census.progress
-        for name in ("decisions", "amendments", "fixes", "rejected", "alerts", "released", "suppressed", "late", "pending", "classes"):
+        for name in (
+            "decisions",
+            "amendments",
+            "fixes",
+            "rejected",
+            "alerts",
+            "released",
+            "suppressed",
+            "late",
+            "pending",
+            "erased",
+            "classes",
+        ):
             yield f"privacy_{name}", getattr(progress, name) if progress is not None else 0
         for store in ("mongodb", "elasticsearch"):
             for name, value in msgspec.structs.asdict(getattr(figures.census, store)).items():
-                if value or not name.startswith("refused"):
+                if value or not name.startswith(("refused", "erased")):
                     yield f"{store}_{name}", value
 
 

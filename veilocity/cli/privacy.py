@@ -1,4 +1,4 @@
-"""`veilocity privacy`: runs the privacy stage, judges policies, and measures, anonymises and audits."""
+"""`veilocity privacy`: runs the privacy stage, judges policies, measures, anonymises and audits, and forgets people."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import typer
 
 from veilocity.cli.privacy_audit import audit
 from veilocity.cli.privacy_curve import curve
+from veilocity.cli.privacy_forget import forget
 from veilocity.cli.privacy_policy import check
 from veilocity.cli.privacy_tables import anonymise, measure
 from veilocity.cli.start import prepare
@@ -18,11 +19,12 @@ app.command()(audit)
 app.command()(measure)
 app.command()(anonymise)
 app.command()(curve)
+app.command()(forget)
 
 
 @app.callback(invoke_without_command=True)
 def privacy(context: typer.Context) -> None:
-    """Run the PySpark privacy stage, or judge a policy, audit the stores, measure or anonymise a table."""
+    """Run the PySpark privacy stage, or judge a policy, audit the stores, measure or anonymise a table, forget a person."""
     if context.invoked_subcommand is None:
         serve()
 
