@@ -117,7 +117,7 @@ def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, posit
     for window, rows in staged.items():
         state.open_windows[0][window] = state.open_windows[0].get(window, 0) + len(rows)
     state.sample.update_batch(payment.documents[MONGODB].id.encode() for payment in payments)
-    state.clock = state.clock.closed(policy.windows)
+    state.clock = state.clock.closed(policy.windows, positions)
     heartbeats = [heartbeat for part in parts for heartbeat in part.heartbeats]
     state.silence, drain = state.silence.after(heartbeats, policy.windows.drain_ms, positions)
     if drain:

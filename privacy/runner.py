@@ -21,7 +21,7 @@ from privacy.watch import Watch
 from storage.writers import StoreWriter
 from veilocity import metrics
 from veilocity.errors import BrokerUnavailableError, FatalError, PortTakenError
-from veilocity.kafka import end_offsets, topic_name, wait_for_topics
+from veilocity.kafka import topic_name, wait_for_topics
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.topics import DECISIONS
@@ -40,10 +40,9 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     """
     compiled = compiled_policy(settings)
     checks = key_checks(KeyRing.from_file(settings.token_key_file))
-    partitions = _await_topics(settings, stop)
-    if stop.is_set():
+    if not _await_topics(settings, stop):
         return
-    policy = Policy.of(compiled, settings, partitions, checks)
+    policy = Policy.of(compiled, settings, checks)
     checkpoint = settings.privacy_dir / "checkpoint"
     ledger = Ledger(settings.privacy_dir, policy)
     committed = newest_batch(checkpoint / "commits")
@@ -64,7 +63,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         pulse.start()
         watch.start()
         _serve_health(settings)
-        _LOG.info("The privacy stage runs.", partitions=partitions)
+        _LOG.info("The privacy stage runs.")
         _follow(query, stop, failures)
     finally:
         watch.stop()
@@ -85,15 +84,15 @@ def _follow(query: StreamingQuery, stop: threading.Event, failures: list[BaseExc
     raise FatalError("Spark ended the query: the lines of Spark above in this log say why")
 
 
-def _await_topics(settings: Settings, stop: threading.Event) -> int:
-    """Return the number of partitions of `decisions` once the topics are there; 0 when asked to stop before."""
+def _await_topics(settings: Settings, stop: threading.Event) -> bool:
+    """Return True once the topics are there; False when asked to stop before."""
     while not stop.is_set():
         try:
             wait_for_topics(settings, timeout_s=2.0)
-            return len(end_offsets(settings, DECISIONS))
+            return not stop.is_set()
         except BrokerUnavailableError:
             _LOG.info("Waiting for Kafka's topics.")
-    return 0
+    return False
 
 
 def _serve_health(settings: Settings) -> None:

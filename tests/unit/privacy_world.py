@@ -25,7 +25,7 @@ WIDTH = 60 * MINUTE
 POLICY = Policy(
     name="p",
     k=3,
-    windows=WindowPolicy(WIDTH, 10 * MINUTE, 24 * WIDTH, 2, later_ms=(2 * WIDTH, 4 * WIDTH), drain_ms=1_000),
+    windows=WindowPolicy(WIDTH, 10 * MINUTE, 24 * WIDTH, later_ms=(2 * WIDTH, 4 * WIDTH), drain_ms=1_000),
     cell_resolution=7,
     sample_size=5,
     bloom_capacity=1000,
