@@ -8,6 +8,7 @@ import time
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from privacy.counting import Counting
 from privacy.distributed import Executors
 from privacy.heartbeat import newest_batch, read_positions
 from privacy.identifiers.keyring import KeyRing
@@ -39,7 +40,8 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         VeilocityError: what ended the query.
     """
     compiled = compiled_policy(settings)
-    checks = key_checks(KeyRing.from_file(settings.token_key_file))
+    ring = KeyRing.from_file(settings.token_key_file)
+    checks = key_checks(ring)
     if not _await_topics(settings, stop):
         return
     policy = Policy.of(compiled, settings, checks)
@@ -58,7 +60,8 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         telemetry = Telemetry()
         failures: list[BaseException] = []
         regional = Executors(spark) if settings.privacy_release_form == "executors" else here
-        stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional)
+        counting = Counting.of(compiled.aggregates, policy.name, ring, settings.privacy_dir, policy.windows.width_ms)
+        stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional, counting)
         query = start_query(spark, settings, compiled, stage, telemetry, checkpoint, pulse, failures.append)
         pulse.start()
         watch.start()

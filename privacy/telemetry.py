@@ -19,6 +19,7 @@ _PAYMENTS = metrics.gauge("privacy_payments", "Decided payments since the beginn
 _RECORDS = metrics.gauge("privacy_records", "Records read since the beginning.", "kind")
 _STATE = metrics.gauge("privacy_state_items", "Items held between micro-batches.", "kind")
 _ERROR_RATE = metrics.gauge("privacy_filter_error_rate", "Chance that the `seen before` filter takes a new place for a known one.")
+_REFUSED_WINDOWS = metrics.gauge("privacy_budget_refused_windows", "Windows without counts, because the budget of their people was spent.")
 _SEQ = metrics.gauge("privacy_seq", "Number of the last micro-batch.")
 
 
@@ -36,7 +37,7 @@ class Telemetry:
     def batch_done(self, documents: MaskedBatch, state: StageState, rejected: Sequence[dict[str, int]]) -> None:
         """Note what a micro-batch wrote."""
         _show_progress(documents.progress)
-        for kind in ("transactions", "amendments", "alerts", "positions", "releases", "groups"):
+        for kind in ("transactions", "amendments", "alerts", "positions", "releases", "groups", "aggregates"):
             _DOCUMENTS.labels(kind).inc(len(getattr(documents, kind)))
         for reasons in rejected:
             for reason, count in reasons.items():
@@ -46,6 +47,8 @@ class Telemetry:
         _STATE.labels("held").set(sum(sum(windows.values()) for windows in state.open_windows[1:]))
         _STATE.labels("sample").set(len(state.sample))
         _STATE.labels("places").set(len(state.places))
+        if state.counts:
+            _REFUSED_WINDOWS.set(state.counts.windows_left_out)
         _ERROR_RATE.set(state.places.present_error_rate())
         if state.applied:
             _LOG.info("Requests to forget somebody were carried out.", count=len(state.applied), batch=documents.progress.seq)

@@ -98,7 +98,7 @@ def test_everything_of_the_person_goes_from_both_stores_and_nothing_of_others(
     with AuditStore(service_settings) as audits:
         audits.save(5, {"checks": [{"name": "tokens", "faults": [{"id": theirs[0]}, {"id": "other"}]}]})
     with erasing(service_settings) as stores:
-        for store, eraser in stores.erasers.items():
+        for eraser in stores.erasers.values():
             assert eraser.span_ms() == (START_MS - HOUR_MS, START_MS + 2 * MONTH_MS), "an alert tells of an hour before"
             assert eraser.things([PERSON]) == {one for number in range(3, 240, 40) for one in (token("card", number % 50),)}
             # Ten cards are used by more than one of forty people.

@@ -209,7 +209,7 @@ def test_payments_erased_on_the_day_are_allowed_for_and_on_no_other() -> None:
     for store, collections in world.items():
         gone = token(store, "subject", 2)
         collections["transactions"] = [one for one in collections["transactions"] if one["subject"] != gone]
-        step = {"_id": "abc", "store": store, "kind": "transactions", "day_ms": START_MS, "count": HOURS, "done": True}
+        step: dict[str, Any] = {"_id": "abc", "store": store, "kind": "transactions", "day_ms": START_MS, "count": HOURS, "done": True}
         world["mongodb"].setdefault("erasures", []).append(step)
     assert [check.name for check in audited(world).checks if not check.passed] == []
     for step in world["mongodb"]["erasures"]:

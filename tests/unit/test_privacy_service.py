@@ -72,11 +72,8 @@ def test_the_policy_is_the_file_that_is_named_and_settings_win_over_it(tmp_path:
         ("    rule: keep", "    rule: seal", "stored document cannot be without rule"),
         ("fine_with_s: {generalise: {minutes: 1}}", "fine_with_s: seal", "alert.fine_with_s has no place for a sealed value"),
         ("sensitive: [verdict]", "sensitive: [severity]", "the verdict of a class and nothing else"),
-        (
-            "aggregates: off",
-            "aggregates: {epsilon: 0.1, delta: 1.0e-9, contributions: 3, cell_resolution: 5, horizon_days: 7}",
-            "no counts with noise yet",
-        ),
+        ("tiers_minutes: [60, 360, 1440]", "tiers_minutes: [90, 360, 1440]", "multiple"),
+        ("  horizon_days: 7", "  horizon_days: 7\n  person_epsilon: 0.5", "must last for one window at least"),
     ):
         file.write_text(text.replace(before, after), encoding="utf-8")
         with pytest.raises(UnsafePolicyError, match=sentence):
