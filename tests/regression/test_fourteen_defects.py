@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -26,51 +26,18 @@ from privacy.columns import Columns
 from privacy.hierarchies import MISSING
 from privacy.identifiers import ff1, pseudonyms
 from privacy.identifiers.card_tokens import CardCipher
-from privacy.policies import DEFAULT_FILE, compile_policy, read_policy
+from privacy.policies import compile_policy, read_policy
 from privacy.policies.operators.cell import GeneralisePlace
 from privacy.policies.services import _Ciphers
 from storage.documents import Place
 from tests.unit import pipeline_world
+from tests.unit.defects_world import DEFECTS, blamed, card_numbers, cards_in_both, it_stops, policy_file, waiting, without_loss
 from tests.unit.pipeline_world import DECISIONS, HOUR_MS, IDENTIFIERS, PEOPLE, Fields, card_number, classes, faults_in, masked, play
-from tests.unit.privacy_world import Store
-from veilocity.errors import InvalidInputError, StateError, UnsafePolicyError, UnsafeReleaseError
+from veilocity.errors import InvalidInputError, StateError, UnsafePolicyError
 
 K = pipeline_world.POLICY.k
 DOCUMENTS = Path(__file__).resolve().parents[2] / "docs" / "privacy-audit.md"
 Search = Callable[[list[AnonymousClass]], list[AnonymousClass]]
-
-
-class Defect(NamedTuple):
-    """A row of the table."""
-
-    what: str
-    peer: str
-    shown: str
-    """What of ours stops or shows it."""
-
-
-DEFECTS = {
-    11: Defect("row numbers or the order of input leave with the table", "ANJANA", "audit `classes`"),
-    12: Defect(
-        "a missing value drops its row, or fits everything", "pyCANON, sdcMicro", "conservation before writing; the proof; audit `linkage`"
-    ),
-    13: Defect("a value on a boundary lies outside its printed interval", "ANJANA", "the proof; audit `linkage`"),
-    14: Defect("a class below k is emitted and checked afterwards", "CASTLEGUARD", "the proof; audit `classes`, `unicity`"),
-    15: Defect("payments are counted as people", "Mondrian on Spark, ARX", "the proof, twice; audit `classes`"),
-    16: Defect("a person is known again in another window", "releases that are anonymised one by one", "the proof; audit `intersection`"),
-    17: Defect("a stream that falls silent keeps what it holds for ever", "Prink", "`pending` of the progress; the test of the drain"),
-    18: Defect("payments are dropped and nobody counts them", "Prink", "ledger; audit `conservation`"),
-    19: Defect("a class that was released is used again", "CASTLE", "the proof; audit `classes`, `intersection`, `conservation`"),
-    20: Defect("an exact value stands beside a class as an example", "CASTLEGUARD", "audit `classes`"),
-    21: Defect("a hash has no key, or a salt of its own each time", "Presidio", "policy; audit `identifiers`, `tokens`, `conservation`"),
-    22: Defect(
-        "encryption that keeps the format keeps too much: a valid check digit, one tweak for all, few enough values to list",
-        "ff3, libraries of FF3-1",
-        "FF1 refuses; audit `identifiers`; tests of the cipher",
-    ),
-    23: Defect("noise stands in place of a cell, or is drawn anew for each question", "PrivKit", "audit `exactness`, `conservation`"),
-    24: Defect("one card is told by a token here and a truncation there", "stores masked apart", "policy; audit `cards`"),
-}
 
 
 @pytest.fixture
@@ -100,28 +67,6 @@ def unproven(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         monkeypatch.setattr(releases, "mean_loss", lambda *_arguments: 0.0)
 
     return switch
-
-
-def blamed(found: dict[str, list[str]], check: str, reason: str) -> set[str]:
-    """Return the ids of the documents that a check of the auditor blames for a reason."""
-    ids = {word for sentence in found.get(check, []) if reason in sentence for word in re.findall(r"\b[0-9a-f]{32}\b|#\d+", sentence)}
-    assert ids, found
-    return ids
-
-
-def it_stops(folder: Path, sentence: str, error: type[Exception] = UnsafeReleaseError) -> None:
-    """The stage ends with an error, and what it has written until then is whole and clean."""
-    written: list[Store] = []
-
-    def kept() -> Store:
-        written.append(Store())
-        return written[-1]
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(error, match=sentence):
-        patch.setattr(pipeline_world, "Store", kept)
-        play(folder)
-    (store,) = written
-    assert faults_in(store) == {} if store.progress else not classes(store)
 
 
 def test_the_stage_as_it_is_has_none_of_them(tmp_path: Path) -> None:
@@ -205,7 +150,7 @@ def test_14_a_class_is_split_without_counting_again(
 ) -> None:
     def split(found: list[AnonymousClass]) -> list[AnonymousClass]:
         first, *others = found
-        return [*others, *_without_loss(first, keep=K - 1)]
+        return [*others, *without_loss(first, keep=K - 1)]
 
     searched(split)
     it_stops(tmp_path / "proven", "fewer distinct people than k")
@@ -250,9 +195,9 @@ def test_16_members_have_one_name_in_all_windows(tmp_path: Path, monkeypatch: py
 
 
 def test_17_a_silent_stream_is_never_drained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _waiting(play(tmp_path / "drained")) == 0
+    assert waiting(play(tmp_path / "drained")) == 0
     monkeypatch.setattr(heartbeat.Silence, "after", lambda self, *_arguments: (self, False))
-    assert _waiting(play(tmp_path / "kept")) > 50
+    assert waiting(play(tmp_path / "kept")) > 50
 
 
 def test_18_payments_are_lost_on_the_way_to_their_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,7 +301,7 @@ def test_20_an_example_stands_beside_a_class(tmp_path: Path) -> None:
 
 def test_21_a_hash_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnsafePolicyError, match="unkeyed-hash"):
-        compile_policy(read_policy(_policy_file(tmp_path, "card: token", "card: hash")))
+        compile_policy(read_policy(policy_file(tmp_path, "card: token", "card: hash")))
     monkeypatch.setattr(pseudonyms, "_hashes", lambda _state, texts: [hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts])
     store = play(tmp_path)
     found = faults_in(store, known=IDENTIFIERS)
@@ -375,8 +320,8 @@ def test_21_a_hash_with_a_salt_of_its_own_each_time(tmp_path: Path, monkeypatch:
 
 
 def test_22_a_token_passes_for_a_card_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encrypted = compile_policy(read_policy(_policy_file(tmp_path, "card: token", "card: {encrypt: {tweak: card, min_length: 13}}")))
-    assert not _card_numbers(faults_in(play(tmp_path / "ours", encrypted), known=IDENTIFIERS))
+    encrypted = compile_policy(read_policy(policy_file(tmp_path, "card: token", "card: {encrypt: {tweak: card, min_length: 13}}")))
+    assert not card_numbers(faults_in(play(tmp_path / "ours", encrypted), known=IDENTIFIERS))
     people = {card_number(person): card_number((person + 17) % PEOPLE) for person in range(PEOPLE)}
     monkeypatch.setattr(CardCipher, "encrypt", lambda _self, number, _event_ms: people[number])
     store = play(tmp_path / "valid", encrypted)
@@ -385,11 +330,11 @@ def test_22_a_token_passes_for_a_card_number(tmp_path: Path, monkeypatch: pytest
 
 
 def test_22_one_tweak_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encrypted = compile_policy(read_policy(_policy_file(tmp_path, "card: token", "card: {encrypt: {tweak: card, min_length: 13}}")))
-    assert not _cards_in_both(encrypted)
+    encrypted = compile_policy(read_policy(policy_file(tmp_path, "card: token", "card: {encrypt: {tweak: card, min_length: 13}}")))
+    assert not cards_in_both(encrypted)
     real = _Ciphers.encrypt_card
     monkeypatch.setattr(_Ciphers, "encrypt_card", lambda self, number, _tweak, event_ms: real(self, number, "one", event_ms))
-    assert len(_cards_in_both(encrypted)) == PEOPLE
+    assert len(cards_in_both(encrypted)) == PEOPLE
 
 
 def test_22_few_enough_values_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +367,7 @@ def test_23_noise_in_place_of_a_cell(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_24_a_token_here_and_a_truncation_there(tmp_path: Path) -> None:
     with pytest.raises(UnsafePolicyError, match="card-pseudonym-and-truncation"):
         compile_policy(
-            read_policy(_policy_file(tmp_path, "card: token", "card: {mongodb: token, elasticsearch: {mask: {first: 6, last: 4}}}"))
+            read_policy(policy_file(tmp_path, "card: token", "card: {mongodb: token, elasticsearch: {mask: {first: 6, last: 4}}}"))
         )
     store = play(tmp_path)
 
@@ -443,34 +388,3 @@ def test_the_table_of_the_documentation_is_this_one() -> None:
     rows = [f"| {number} | {one.what} | {one.peer} | {one.shown} |" for number, one in DEFECTS.items()]
     text = DOCUMENTS.read_text(encoding="utf-8")
     assert "\n".join(rows) in text, "\n".join(rows)
-
-
-def _without_loss(one: AnonymousClass, keep: int) -> list[AnonymousClass]:
-    """Split a class in two that are printed differently: of `keep` people, and of all others, whose place is hidden."""
-    people = sorted({row.subject for row in one.rows})[:keep]
-    rows = [tuple(row for row in one.rows if (row.subject in people) is few) for few in (True, False)]
-    return [AnonymousClass(one.printed, rows[0]), AnonymousClass(one.printed._replace(cell="*", hour="*", category="*"), rows[1])]
-
-
-def _waiting(store: Store) -> int:
-    assert store.progress is not None
-    return store.progress.pending
-
-
-def _policy_file(folder: Path, before: str, after: str) -> Path:
-    text = DEFAULT_FILE.read_text(encoding="utf-8")
-    assert before in text
-    file = folder / "policy.yaml"
-    file.write_text(text.replace(before, after), encoding="utf-8")
-    return file
-
-
-def _card_numbers(found: dict[str, list[str]]) -> list[str]:
-    # Sixteen digits may also read like a telephone number, where they begin with 00.
-    return [sentence for sentence in found.get("identifiers", []) if "telephone" not in sentence]
-
-
-def _cards_in_both(compiled: Any) -> set[str | None]:
-    payments = masked(DECISIONS, compiled=compiled).payments
-    sides = [{payment.documents[store].card for payment in payments} for store in ("mongodb", "elasticsearch")]
-    return sides[0] & sides[1]
