@@ -45,7 +45,8 @@ _decoder = msgspec.msgpack.Decoder(MaskedPart)
 
 @lru_cache(maxsize=4)
 def _masker(key_file: str, checks: tuple[str, ...], policy: CompiledPolicy) -> Masker:
-    ring = KeyRing.from_file(Path(key_file))
+    # The file may hold a version already that the stage has not taken up.
+    ring = KeyRing.from_file(Path(key_file)).oldest(len(checks))
     if key_checks(ring) != checks:
         raise SettingsError("the key ring is not the one that the privacy stage began with: give every executor the same file, and restart")
     return Masker(policy, ring, _subject_keys)
@@ -67,7 +68,7 @@ class PartMasker:
 
     Args:
         key_path: file of the key ring, as the workers see it.
-        checks: check values of its versions, as the driver read them.
+        checks: check values of the versions to mask with (`privacy.rotation`).
         policy: in force.
         seq: number of the micro-batch.
         sources: topic name on this cluster to what it holds.

@@ -164,10 +164,14 @@ def verify_written(classes: Sequence[AnonymousClass], releases: Sequence[Release
 def class_id(policy: str, window: Window, printed: QuasiIdentifiers) -> str:
     """Return the id of a class: the same policy, window and printed values give the same id, in any run.
 
+    The tier is part of the window: a drain may cut the windows of two tiers down to one span, and both may print a class alike.
+
     >>> len(class_id("default-1", Window(0, 0, 3_600_000), QuasiIdentifiers("*", "*", "*", "*")))
     32
     """
-    parts = "\x1f".join((policy, str(window.start_ms), str(window.end_ms), *printed))
+    # Tier 0 is not written: so ids of before tiers were stay what they are.
+    tier = (str(window.tier),) if window.tier else ()
+    parts = "\x1f".join((policy, str(window.start_ms), str(window.end_ms), *printed, *tier))
     return blake2b(parts.encode(), digest_size=16, person=b"veilocity-class").hexdigest()
 
 

@@ -10,13 +10,17 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from privacy.counting import Counting
 from privacy.distributed import Executors
+from privacy.executor import PartMasker
 from privacy.heartbeat import newest_batch, read_positions
 from privacy.identifiers.keyring import KeyRing
 from privacy.ledger import Ledger
-from privacy.policy import Policy, compiled_policy, key_checks
+from privacy.parts import Source
+from privacy.policy import Policy, compiled_policy
 from privacy.pulse import Pulse
 from privacy.regions import here
+from privacy.rotation import RingInForce
 from privacy.stage import Stage, start_query
+from privacy.state import sequence_of
 from privacy.telemetry import Telemetry
 from privacy.watch import Watch
 from storage.writers import StoreWriter
@@ -40,17 +44,17 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         VeilocityError: what ended the query.
     """
     compiled = compiled_policy(settings)
-    ring = KeyRing.from_file(settings.token_key_file)
-    checks = key_checks(ring)
     if not _await_topics(settings, stop):
         return
-    policy = Policy.of(compiled, settings, checks)
     checkpoint = settings.privacy_dir / "checkpoint"
-    ledger = Ledger(settings.privacy_dir, policy)
     committed = newest_batch(checkpoint / "commits")
     begun = newest_batch(checkpoint / "offsets")
+    keys = RingInForce(settings.privacy_dir, settings.token_key_file, begun)
+    policy = Policy.of(compiled, settings, keys.checks)
+    ledger = Ledger(settings.privacy_dir, policy)
     ledger.check(committed=committed, begun=begun)
     ledger.accept(committed=committed, begun=begun)
+    keys.check(lambda: ledger.load(committed).progress.event_ms)
     writer = StoreWriter(settings)
     pulse, watch = Pulse(settings), Watch(settings)
     if committed >= 0:
@@ -60,9 +64,15 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         telemetry = Telemetry()
         failures: list[BaseException] = []
         regional = Executors(spark) if settings.privacy_release_form == "executors" else here
+        ring = KeyRing.from_file(settings.token_key_file)
         counting = Counting.of(compiled.aggregates, policy.name, ring, settings.privacy_dir, policy.windows.width_ms)
         stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional, counting)
-        query = start_query(spark, settings, compiled, stage, telemetry, checkpoint, pulse, failures.append)
+
+        def masker(batch: int, sources: dict[str, Source]) -> PartMasker:
+            checks = keys.taken_up(batch, lambda: ledger.load(batch - 1).progress.event_ms)
+            return PartMasker(str(settings.token_key_file.resolve()), checks, compiled, sequence_of(batch), sources)
+
+        query = start_query(spark, settings, masker, stage, telemetry, checkpoint, pulse, failures.append)
         pulse.start()
         watch.start()
         _serve_health(settings)

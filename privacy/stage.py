@@ -23,7 +23,6 @@ from privacy.heartbeat import read_positions
 from privacy.ledger import Ledger
 from privacy.masking import MONGODB
 from privacy.parts import MaskedPart, Source
-from privacy.policies.compiling import CompiledPolicy
 from privacy.policy import Policy
 from privacy.pulse import Pulse
 from privacy.regions import Regional, here
@@ -146,7 +145,7 @@ class Stage:
 def start_query(
     spark: SparkSession,
     settings: Settings,
-    policy: CompiledPolicy,
+    masker: Callable[[int, dict[str, Source]], PartMasker],
     stage: Stage,
     telemetry: Telemetry,
     checkpoint: Path,
@@ -157,8 +156,8 @@ def start_query(
 
     Args:
         spark: session with the Kafka connector.
-        settings: topics, key file, batch size, trigger.
-        policy: by which executors mask.
+        settings: topics, batch size, trigger.
+        masker: gives what executors mask a micro-batch with, by its number and what each topic holds.
         stage: what happens to each micro-batch.
         telemetry: is told how long each one took.
         checkpoint: Spark's folder for offsets and commits.
@@ -172,14 +171,12 @@ def start_query(
         topic_name(settings, HEARTBEATS): "heartbeats",
     }
     tasks = spark.sparkContext.defaultParallelism
-    key_file = settings.token_key_file.resolve()
 
     def run_batch(frame: DataFrame, batch: int) -> None:
         try:
             began = time.monotonic()
-            masker = PartMasker(str(key_file), stage.policy.key_checks, policy, sequence_of(batch), sources)
             # Without a shuffle: each task reads several Kafka partitions, and there is one Python start per core, not per partition.
-            rows = frame.coalesce(tasks).mapInArrow(masker, PART_SCHEMA).collect()
+            rows = frame.coalesce(tasks).mapInArrow(masker(batch, sources), PART_SCHEMA).collect()
             masked = time.monotonic()
             positions = read_positions(checkpoint, batch, topic_name(settings, DECISIONS))
             progress = stage.process([decode_part(bytes(row.part)) for row in rows], batch, positions)

@@ -1,8 +1,8 @@
 """Check `classes`: every released class keeps what it promises, recounted from what it carries.
 
 Of each class: people are the distinct members, at least k, and k is at least 2; payments are counted whole in `sensitive`, and l is the
-number of its values; printed values are well formed, cover the window's time and are never finer than it. Of each window: no two classes
-are printed alike, ids are unique, and the order of insertion tells nothing. Of all windows: nested or disjoint, never overlapping. Of both
+number of its values; printed values are well formed, cover the window's time and are never finer than it. Of each window: ids are
+unique, and the order of insertion tells nothing. Of all windows: nested or disjoint, never overlapping. Of both
 stores: the same class reads the same.
 
 t cannot be recomputed exactly: it was taken over all payments of the window, and those that were held back or suppressed are in no class.
@@ -80,7 +80,7 @@ class ClassesCheck(Examiner):
         self.note = "t is bounded, not recomputed: releases do not carry the distribution of their whole window"
         worst = 0.0
         for classes in self._windows.values():
-            self._see_alike(classes)
+            self._see_ids(classes)
             worst = max(worst, self._see_closeness(classes))
         self._see_policies()
         self._see_overlaps()
@@ -94,15 +94,11 @@ class ClassesCheck(Examiner):
         }
         return False
 
-    def _see_alike(self, classes: list[_Class]) -> None:
-        printed: set[Printed] = set()
+    def _see_ids(self, classes: list[_Class]) -> None:
         ids: set[str] = set()
         for one in classes:
-            if one.printed in printed:
-                self.faults.add(one.where.fault("release", "is printed like another class of its window"))
             if one.class_id in ids:
                 self.faults.add(one.where.fault("release.class_id", "names another class of the window too"))
-            printed.add(one.printed)
             ids.add(one.class_id)
 
     def _see_closeness(self, classes: list[_Class]) -> float:

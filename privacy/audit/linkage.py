@@ -2,7 +2,9 @@
 
 For each released class, look up in the masked payments of its window which ones fit everything that the class prints: these are the
 candidates for whoever is in it. A class at which fewer than k people can be meant gives them away, whatever it says of itself; and a class
-cannot hold more people or payments than there are candidates. This is done in each store, with the releases of both.
+cannot hold more people or payments than there are candidates. Nor can classes of one window that are printed alike, taken together: two
+tiers may have such classes, where a drain has cut their windows to one span, but no payment is in both. This is done in each store, with
+the releases of both.
 
 Theory: candidates contain the members, because every value lies in its printed value; so this can fail only where a promise is broken.
 Payments that a store refused are missing among the candidates: their number is allowed for, and so is that of payments which were erased
@@ -93,7 +95,10 @@ class LinkageCheck(Examiner):
         candidates = _Candidates(inside, self._payments)
         days = range(window_start_ms(window.start_ms, _DAY_MS), window.end_ms, _DAY_MS)
         missing = self._refused[store] + sum(self._erased[store][day_ms] for day_ms in days)
+        together: Counter[tuple[str, Printed]] = Counter()
         for claim in claims:
+            alike = claim.where.store, claim.printed
+            together[alike] += claim.payments
             fits = candidates.of(claim.printed)
             meant = int(np.count_nonzero(np.bincount(people[fits]))) if len(people) else 0
             self._fewest = min(self._fewest or meant, meant)
@@ -104,6 +109,9 @@ class LinkageCheck(Examiner):
                 self.faults.add(claim.where.fault("release.people", f"are more than could be meant among the payments in {store}"))
             elif int(np.count_nonzero(fits)) + missing < claim.payments:
                 self.faults.add(claim.where.fault("release.payments", f"are more than fit the class among the payments in {store}"))
+            elif int(np.count_nonzero(fits)) + missing < together[alike]:
+                reason = f"are, with those of classes printed alike, more than fit among the payments in {store}: some are told twice"
+                self.faults.add(claim.where.fault("release.payments", reason))
 
 
 class _Candidates:

@@ -44,6 +44,8 @@ _ALWAYS = "always"
 _INFO = b"veilocity key ring 1\x00"
 _CACHED_KEYS = 1_024
 _SECRET_MOUNT = Path("/run/secrets")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_WRITERS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _FORMAT = "one line per version with its number, the time from which it is in force (or `always`) and 64 hexadecimal digits"
 
 
@@ -89,7 +91,10 @@ class KeyRing:
 
     @classmethod
     def from_file(cls, path: Path) -> KeyRing:
-        """Read a ring that its owner alone can read; below /run/secrets others may, since such a mount belongs to one container.
+        """Read a ring that its owner alone can read.
+
+        Others may read the file itself below /run/secrets, since such a mount belongs to one container, and where nobody can write it and
+        its folder is closed to them: so `veilocity secrets` makes files for such mounts.
 
         Raises:
             KeyMissingError: the file is missing or empty.
@@ -120,13 +125,14 @@ class KeyRing:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         versions = [(1, ALWAYS_MS, secrets.token_bytes(KEY_BYTES))]
         _write_new(path, _text(versions))
+        _sync(path.parent)
         return cls(versions)
 
     @classmethod
     def rotated(cls, path: Path, from_ms: int) -> KeyRing:
         """Add a random version to the ring in a file, and keep the old ones: what they made can still be read and made again.
 
-        The file is replaced in one step; who reads it sees the old ring or the new one.
+        The file is replaced in one step and keeps its mode; who reads it sees the old ring or the new one, also after a loss of power.
 
         Args:
             path: the file.
@@ -143,9 +149,24 @@ class KeyRing:
         versions.append((versions[-1][0] + 1 if versions else 1, from_ms, secrets.token_bytes(KEY_BYTES)))
         ring = cls(versions)
         beside = path.with_name(f"{path.name}.new")
+        mode = path.stat().st_mode
         _write_new(beside, _text(versions))
+        beside.chmod(mode)
         beside.replace(path)
+        # Records may be masked with the version soon: it must not be lost after that.
+        _sync(path.parent)
         return ring
+
+    def oldest(self, count: int) -> KeyRing:
+        """Return a ring of the `count` oldest versions alone, of all where there are not as many.
+
+        Raises:
+            KeyMissingError: none is asked for.
+
+        >>> KeyRing([(1, ALWAYS_MS, bytes(32)), (2, 1_000_000, bytes(range(32)))]).oldest(1)
+        KeyRing(versions=(1,), keys hidden)
+        """
+        return KeyRing(self._versions()[:count])
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -236,9 +257,14 @@ def _read(path: Path) -> list[tuple[int, int, bytes]]:
     except (OSError, ValueError):
         # Without the cause: a decoding error carries the bytes.
         raise SettingsError(f"the key ring {path} cannot be read: it must be text, with {_FORMAT}") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO) and not path.resolve().is_relative_to(_SECRET_MOUNT):
+    if mode & _OTHERS and not (path.resolve().is_relative_to(_SECRET_MOUNT) or _is_for_mounts(path.resolve(), mode)):
         raise SettingsError(f"the key ring {path} is open to other users: run `chmod 600 {path}`")
     return _parse(text)
+
+
+def _is_for_mounts(path: Path, mode: int) -> bool:
+    """Say whether only its folder keeps others out, and nobody writes it: so `veilocity secrets` makes files that containers mount."""
+    return not mode & _WRITERS and not path.parent.stat().st_mode & _OTHERS
 
 
 def _parse(text: str) -> list[tuple[int, int, bytes]]:
@@ -286,3 +312,12 @@ def _write_new(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Wait until the disk has the names of a folder."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

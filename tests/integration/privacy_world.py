@@ -241,7 +241,10 @@ def of_kind(documents: dict[str, Any], prefix: str) -> list[dict[str, Any]]:
 def take_back_last_commit(settings: Settings) -> int:
     """Make Spark repeat its last micro-batch; return its number."""
     commits = settings.privacy_dir / "checkpoint" / "commits"
-    last = newest(commits)
+    last, begun = newest(commits), newest(commits.with_name("offsets"))
+    if begun > last:
+        # The stop broke one off: it is repeated anyway, and Spark refuses to go back by two.
+        return begun
     (commits / f"{last}").unlink()
     (commits / f".{last}.crc").unlink(missing_ok=True)
     return last

@@ -193,7 +193,7 @@ DEFECTS: dict[str, tuple[Damage, str, str]] = {
     "t understated": (in_each_store(far_too_close), "classes", "release.t: is too low"),
     "no members": (in_each_store(lambda release: release.update(members=[])), "classes", "nobody can recount"),
     "members in order of arrival": (in_each_store(unsorted), "classes", "not sorted"),
-    "two classes printed alike": (printed_alike, "classes", "printed like another class"),
+    "two classes printed alike": (printed_alike, "linkage", "some are told twice"),
     "an id twice": (
         lambda world: releases(world).append(releases(world)[0] | {"release": releases(world)[0]["release"] | {"category": "cafe"}}),
         "classes",
