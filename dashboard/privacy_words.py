@@ -95,7 +95,7 @@ def _tokens(figures: _Figures) -> str:
     if not figures.get("tokens"):
         return "No token is stored yet."
     shares = [share for name, share in figures.items() if name.endswith("_joined_without_tokens")]
-    joined = f"; {_percent(max(shares))} of payments join by content" if shares else ""
+    joined = f"; {_percent(max(shares))} of payments join anyway" if shares else ""
     return f"None of {_count(figures, 'tokens')} is shared{joined}."
 
 

@@ -12,6 +12,7 @@ from privacy.audit import AuditReport, Check, Fault
 from privacy.audit.run import kept
 from storage.audits import AUDITS, AuditStore
 from storage.documents import MaskedBatch, Progress
+from storage.kinds import Document
 from storage.privacy_queries import AuditFault, AuditRun, PrivacyReader
 from tests.integration.storage_world import HOUR_MS, START_MS, aggregate, batch, both, release, writing
 from veilocity.errors import StateError
@@ -45,6 +46,7 @@ def test_the_newest_audit_is_read_whole_and_of_the_others_how_they_ended(service
             store.save(written_ms, kept(report(written_ms, faults)))
     audits = reader.audits(2)
     assert audits.runs == (AuditRun(START_MS + 2, 1.25, False, 3, ("classes",)), AuditRun(START_MS + 1, 1.25, True, 0))
+    assert {type(run.written_ms) for run in audits.runs} == {int}, "and nothing of the driver's own"
     assert audits.newest is not None
     assert (audits.newest.written_ms, audits.newest.passed, audits.newest.read) == (START_MS + 2, False, {"mongodb/releases": 3})
     check = audits.newest.checks[0]
@@ -53,6 +55,7 @@ def test_the_newest_audit_is_read_whole_and_of_the_others_how_they_ended(service
 
 
 def test_an_audit_of_another_shape_is_refused_with_a_sentence(service_settings: Settings, reader: PrivacyReader) -> None:
+    client: MongoClient[Document]
     with MongoClient(service_settings.mongodb_uri.get_secret_value()) as client:
         client[service_settings.mongodb_database][AUDITS].insert_one({"_id": "a", "verdict": "fine"})
     with pytest.raises(StateError, match="audits has an unknown shape"):
