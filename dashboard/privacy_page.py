@@ -54,6 +54,7 @@ _PAGE = f"""<!DOCTYPE html>
     <link rel="stylesheet" href="assets/tokens.css">
     <link rel="stylesheet" href="assets/desk.css">
     <link rel="stylesheet" href="assets/privacy.css">
+    <link rel="stylesheet" href="assets/privacy_audit.css">
     <link rel="stylesheet" href="assets/privacy_figures.css">
     <script type="module" src="assets/privacy.js"></script>
   </head>

@@ -5,10 +5,16 @@ const SVG = "http://www.w3.org/2000/svg";
 export function shape(tag, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== undefined && value !== null && value !== false) node.setAttribute(name, typeof value === "number" ? round(value) : value);
+    if (value === undefined || value === null || value === false) continue;
+    node.setAttribute(name, typeof value === "number" ? round(value) : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return node;
+}
+
+// What a mark says when the pointer rests on it.
+export function tip(text) {
+  return shape("title", {}, text);
 }
 
 export function words(x, y, text, attributes = {}) {
@@ -48,6 +54,11 @@ export function hatch(id) {
     { id, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
     shape("line", { class: "hatch", x1: 0, y1: 0, x2: 0, y2: 6 }),
   );
+}
+
+// A hatched place: what is not there and why.
+export function never(box, pattern, text) {
+  return shape("rect", { class: "never", ...box, fill: `url(#${pattern})` }, tip(text));
 }
 
 function round(value) {

@@ -15,6 +15,11 @@ export function exact(value) {
   return whole.format(value);
 }
 
+// "1 window", "3 windows".
+export function counted(count, word, many = `${word}s`) {
+  return `${exact(count)} ${count === 1 ? word : many}`;
+}
+
 export function share(value) {
   return value.toFixed(value !== 0 && Math.abs(value) < 0.01 ? 3 : 2);
 }

@@ -1,7 +1,7 @@
 // Puts the page of privacy together: asks, judges, and draws again what changed.
 
 import { byId, element, say } from "./dom.js";
-import { duration, moment, period } from "./format.js";
+import { counted, duration, moment, period } from "./format.js";
 import { listen } from "./keyboard.js";
 import { drawAudit, tellAge } from "./privacy_audit.js";
 import { drawBudget } from "./privacy_budget.js";
@@ -82,14 +82,20 @@ class Page {
 
   state() {
     const { answer } = this.line;
-    return { loaded: Boolean(answer?.loaded), written_ms: answer?.written_ms ?? 0, tables: this.tables, draws: this.draws, verdict: answer?.audit?.verdict ?? null };
+    return {
+      loaded: Boolean(answer?.loaded),
+      written_ms: answer?.written_ms ?? 0,
+      verdict: answer?.audit?.verdict ?? null,
+      tables: this.tables,
+      draws: this.draws,
+    };
   }
 
   #asides({ audit, releases, budget }) {
     if (audit?.every_s) say(byId("audit-aside"), `every ${period(audit.every_s)}, as a thief would read the stores`);
     const windows = releases?.windows.length ?? 0;
-    const over = releases?.k ? `${releases.policy}, last ${windows} window${windows === 1 ? "" : "s"}${releases.complete ? "" : ", as far as was read"}` : "";
-    say(byId("sizes-aside"), over);
+    const cut = releases?.complete === false ? ", as far as was read" : "";
+    say(byId("sizes-aside"), releases?.k ? `${releases.policy}, last ${counted(windows, "window")}${cut}` : "");
     say(byId("trade-aside"), releases?.k ? `k = ${releases.k} in force` : "");
     say(byId("windows-aside"), windows ? "newest first" : "");
     say(byId("account-aside"), "since the beginning");
@@ -107,11 +113,12 @@ class Page {
 
   #advice(ageS) {
     const since = ageS === null ? "" : `What you see is ${duration(ageS)} old. `;
-    switch (this.line.state) {
+    const { state, answer } = this.line;
+    switch (state) {
       case "disconnected":
         return ["No connection to the dashboard.", `${since}Trying again every few seconds; if it stays so, is the dashboard running?`];
       case "store-down":
-        return ["The store does not answer.", this.line.answer.loaded ? `${since}The page catches up by itself.` : "The page fills as soon as it does."];
+        return ["The store does not answer.", `${since}The page ${answer.loaded ? "catches up by itself" : "fills as soon as it does"}.`];
       case "stale":
         return [`Nothing new for ${duration(ageS)}.`, "Either nobody sends, or a stage stands still: `veilocity doctor` says which."];
       default:

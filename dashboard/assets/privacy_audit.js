@@ -1,8 +1,8 @@
 // The audit: verdict, history, nine checks with what each saw, and the record at fault.
 
 import { element, say } from "./dom.js";
-import { exact, duration, moment, period, title } from "./format.js";
-import { figure, shape } from "./figures.js";
+import { counted, duration, exact, moment, period, title } from "./format.js";
+import { figure, shape, tip } from "./figures.js";
 import { empty, table, told } from "./privacy_parts.js";
 
 const MARKS = {
@@ -41,8 +41,7 @@ export function drawAudit(body, audit, { nowMs, tables }) {
   const what = `in ${audit.seconds.toFixed(1)} s, ${exact(audit.documents)} documents read`;
   body.replaceChildren(
     head(kind, audit.stale ? `${word}, but long ago` : word, element("span", { class: "since" }), ` ${what}`),
-    audit.stale ? advice(`The newest is older than twice the ${period(audit.every_s)} between two: does the privacy stage run? \`veilocity doctor\` says.`) : "",
-    failed ? advice("Stop the privacy stage, so that no more is written, and keep the stores. `docs/privacy-audit.md` says how to go on.") : "",
+    ...advice(audit, failed),
     tables ? runsTable(audit.runs) : strip(audit.runs, body.clientWidth),
     element("ol", { class: "checks" }, ...audit.checks.map(check)),
     readings(audit.read),
@@ -52,15 +51,25 @@ export function drawAudit(body, audit, { nowMs, tables }) {
 
 // The age alone changes with every second.
 export function tellAge(body, audit, nowMs) {
-  if (audit?.written_ms && nowMs !== null) say(body.querySelector(".since"), `${duration(Math.max(0, (nowMs - audit.written_ms) / 1_000))} ago,`);
+  if (!audit?.written_ms || nowMs === null) return;
+  say(body.querySelector(".since"), `${duration(Math.max(0, (nowMs - audit.written_ms) / 1_000))} ago,`);
 }
 
 function head(kind, word, ...rest) {
-  return element("div", { class: "verdict-head", "data-verdict": kind }, mark(kind, 32), element("div", {}, element("strong", {}, word), element("p", { class: "quiet" }, ...rest)));
+  return element(
+    "div",
+    { class: "verdict-head", "data-verdict": kind },
+    mark(kind, 32),
+    element("div", {}, element("strong", {}, word), element("p", { class: "quiet" }, ...rest)),
+  );
 }
 
-function advice(sentence) {
-  return element("p", { class: "advice" }, ...told(sentence));
+function advice({ stale, every_s }, failed) {
+  const sentences = [
+    stale && `The newest is older than twice the ${period(every_s)} between two: does the privacy stage run? \`veilocity doctor\` says.`,
+    failed && "Stop the privacy stage, so that no more is written, and keep the stores. `docs/privacy-audit.md` says how to go on.",
+  ];
+  return sentences.filter(Boolean).map((sentence) => element("p", { class: "advice" }, ...told(sentence)));
 }
 
 function check({ name, title: words, outcome, sentence, fault_count, faults, note }) {
@@ -88,11 +97,11 @@ function strip(runs, width) {
   const label = `${counted(runs.length, "run")} since ${moment(runs[0].written_ms)} UTC, ${failed.length} failed`;
   const marks = runs.map((run, index) => {
     const x = index * pitch;
-    const told = `${moment(run.written_ms)} UTC: ${run.passed ? "passed" : `${counted(run.faults, "fault")} in ${run.failed.join(", ")}`}, ${run.seconds.toFixed(1)} s`;
+    const result = run.passed ? "passed" : `${counted(run.faults, "fault")} in ${run.failed.join(", ")}`;
     return shape(
       "g",
       {},
-      shape("title", {}, told),
+      tip(`${moment(run.written_ms)} UTC: ${result}, ${run.seconds.toFixed(1)} s`),
       shape("rect", { class: "grip", x, y: 0, width: pitch, height }),
       run.passed
         ? shape("circle", { class: "run passed", cx: x + pitch / 2, cy: height / 2, r: Math.min(2.6, pitch / 2 - 0.6) })
@@ -108,27 +117,31 @@ function strip(runs, width) {
 }
 
 function runsTable(runs) {
-  const rows = [...runs].reverse().map((run) => [moment(run.written_ms), run.passed ? "passed" : "failed", exact(run.faults), `${run.seconds.toFixed(1)} s`, run.failed.join(", ")]);
-  return table("Last audits, newest first", ["Began (UTC)", "Result", "Faults", "Took", "Checks that failed"], rows, { class: "table short" });
+  const rows = [...runs].reverse().map((run) => [
+    moment(run.written_ms),
+    run.passed ? "passed" : "failed",
+    exact(run.faults),
+    `${run.seconds.toFixed(1)} s`,
+    run.failed.join(", "),
+  ]);
+  const heads = ["Began (UTC)", "Result", "Faults", "Took", "Checks that failed"];
+  return table("Last audits, newest first", heads, rows, { class: "table short" });
 }
 
 function readings(read) {
   return element(
     "dl",
     { class: "readings" },
-    ...read.map(({ store, documents, collections }) =>
-      element(
+    ...read.map(({ store, documents, collections }) => {
+      const each = collections.map(([name, count]) => `${name.replaceAll("_", " ")} ${exact(count)}`);
+      return element(
         "div",
         {},
         element("dt", {}, NAMES[store] ?? title(store)),
-        element("dd", {}, `${exact(documents)}: ${collections.map(([name, count]) => `${name.replaceAll("_", " ")} ${exact(count)}`).join(", ")}`),
-      ),
-    ),
+        element("dd", {}, `${exact(documents)}: ${each.join(", ")}`),
+      );
+    }),
   );
 }
 
 const NAMES = { mongodb: "MongoDB", elasticsearch: "Elasticsearch" };
-
-function counted(count, word) {
-  return `${exact(count)} ${word}${count === 1 ? "" : "s"}`;
-}

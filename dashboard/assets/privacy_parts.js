@@ -25,7 +25,9 @@ export function table(caption, heads, rows, attributes = {}) {
       element(
         "tbody",
         {},
-        ...rows.map(([first, ...rest]) => element("tr", {}, element("th", { scope: "row" }, first), ...rest.map((cell) => element("td", {}, cell)))),
+        ...rows.map(([first, ...rest]) =>
+          element("tr", {}, element("th", { scope: "row" }, first), ...rest.map((cell) => element("td", {}, cell))),
+        ),
       ),
     ),
   );
@@ -33,7 +35,8 @@ export function table(caption, heads, rows, attributes = {}) {
 
 // Why a place is empty and what to do. What stands between back quotes is a command or a name.
 export function empty(head, ...sentences) {
-  return element("div", { class: "empty" }, element("strong", {}, head), ...sentences.map((sentence) => element("p", {}, ...told(sentence))));
+  const paragraphs = sentences.map((sentence) => element("p", {}, ...told(sentence)));
+  return element("div", { class: "empty" }, element("strong", {}, head), ...paragraphs);
 }
 
 export function told(sentence) {
@@ -42,5 +45,9 @@ export function told(sentence) {
 
 // Lines of a legend: [class of the mark, words, explanation].
 export function legend(entries) {
-  return element("ul", { class: "keys" }, ...entries.map(([mark, text, title]) => element("li", { title }, element("i", { class: `key ${mark}`, "aria-hidden": "true" }), text)));
+  return element(
+    "ul",
+    { class: "keys" },
+    ...entries.map(([mark, text, title]) => element("li", { title }, element("i", { class: `key ${mark}`, "aria-hidden": "true" }), text)),
+  );
 }

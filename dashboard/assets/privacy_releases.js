@@ -1,8 +1,8 @@
 // Where every payment is, how large released classes are, and what the last windows released.
 
 import { element } from "./dom.js";
-import { exact, minute, moment, percent, share } from "./format.js";
-import { figure, hatch, linear, shape, ticks, words } from "./figures.js";
+import { counted, exact, minute, moment, percent, share } from "./format.js";
+import { figure, hatch, linear, never, shape, ticks, tip, words } from "./figures.js";
 import { mark } from "./privacy_audit.js";
 import { empty, facts, table, told } from "./privacy_parts.js";
 
@@ -14,6 +14,8 @@ const TERMS = [
   ["erased", "Waited for a window when their person was forgotten: in no class."],
 ];
 
+const HELD = "Wider than the narrowest: its payments were held back first";
+
 export function drawAccount(body, account) {
   if (!account) {
     body.replaceChildren(empty("No payment was decided yet.", "Push from a phone, or run `veilocity simulate` to watch a made-up city."));
@@ -21,14 +23,14 @@ export function drawAccount(body, account) {
   }
   const sum = TERMS.flatMap(([name, title], index) => [sign(index ? "+" : "="), term(name, account[name], title)]);
   const right = account.difference === 0;
-  const verdict = right ? "adds up" : `${exact(Math.abs(account.difference))} ${account.difference > 0 ? "missing" : "too many"}: run \`veilocity doctor\``;
+  const wrong = `${exact(Math.abs(account.difference))} ${account.difference > 0 ? "missing" : "too many"}: run \`veilocity doctor\``;
   body.replaceChildren(
     element(
       "div",
       { class: "sum", "data-right": String(right) },
       term("payments", account.payments, "Payments decided since the beginning; each is masked and in both stores."),
       ...sum,
-      element("span", { class: "sum-verdict" }, mark(right ? "passed" : "failed"), element("span", {}, ...told(verdict))),
+      element("span", { class: "sum-verdict" }, mark(right ? "passed" : "failed"), element("span", {}, ...told(right ? "adds up" : wrong))),
     ),
     stack(body.clientWidth, account),
   );
@@ -50,9 +52,9 @@ function stack(width, account) {
   const parts = TERMS.filter(([name]) => account[name] > 0).map(([name]) => {
     // Whatever there is can be seen, however little.
     const part = Math.max(2, (account[name] / total) * width);
-    const rect = shape("rect", { class: `part ${name}`, x, y: 0.5, width: Math.max(1, part - 1), height: height - 1 }, shape("title", {}, `${name}: ${percent(account[name] / total)}`));
+    const size = { x, y: 0.5, width: Math.max(1, part - 1), height: height - 1 };
     x += part;
-    return rect;
+    return shape("rect", { class: `part ${name}`, ...size }, tip(`${name}: ${percent(account[name] / total)}`));
   });
   const label = TERMS.map(([name]) => `${name} ${percent(account[name] / total)}`).join(", ");
   return figure(width, height, label, shape("defs", {}, hatch("hatch-sum")), ...parts);
@@ -66,15 +68,24 @@ export function drawSizes(body, releases, { tables }) {
   const { classes, payments, smallest, k, l, t, loss, inference, held_payments, windows, sizes } = releases;
   const figures = facts([
     ["classes", exact(classes), `Of policy ${releases.policy} in the ${windows.length} windows below, ${exact(payments)} payments.`],
-    ["smallest", `${exact(smallest)} people`, `Distinct people of the smallest class; each must hold k = ${k}.`, smallest < k ? "wrong" : ""],
+    ["smallest", `${exact(smallest)} people`, `Distinct people of the smallest class; each must hold k = ${k}.`, smallest < k && "wrong"],
     ["loss", share(loss), "Mean generalisation loss over payments: 0 exact, 1 everything hidden."],
-    ["held back first", percent(held_payments / payments), "Payments that were released from a wider window, because a class of the narrow one would have lost too much."],
+    [
+      "held back first",
+      percent(held_payments / payments),
+      "Payments that were released from a wider window, because a class of the narrow one would have lost too much.",
+    ],
     ["verdicts (l)", `at least ${l}`, "Fewest distinct verdicts in a class: where it is 1, the class itself tells the verdict."],
     ["distance (t)", `up to ${share(t)}`, "Largest total variation between the verdicts of a class and those of its window."],
-    ["a class tells", `up to ${share(inference)}`, "Most that finding somebody's class adds to the chance of one verdict. k does not bound it; l and t do."],
+    [
+      "a class tells",
+      `up to ${share(inference)}`,
+      "Most that finding somebody's class adds to the chance of one verdict. k does not bound it; l and t do.",
+    ],
   ]);
+  const rows = () => sizes.map((bar) => [range(bar), exact(bar.classes), exact(bar.payments)]);
   const drawn = tables
-    ? table("Released classes by people", ["People", "Classes", "Payments"], sizes.map((bar) => [range(bar), exact(bar.classes), exact(bar.payments)]))
+    ? table("Released classes by people", ["People", "Classes", "Payments"], rows())
     : element("div", { class: "plot" }, histogram(body.clientWidth, 192, releases));
   body.replaceChildren(figures, drawn);
 }
@@ -93,13 +104,15 @@ function histogram(width, height, { sizes, k, smallest, classes }) {
   const pitch = Math.min(46, (right - left - hidden) / sizes.length);
   const from = left + hidden;
   const every = Math.ceil(30 / pitch);
+  const column = (bar, x, columnWidth, kind = "") =>
+    shape(
+      "rect",
+      { class: `bar-of-classes ${kind}`, x, y: y(bar.classes), width: columnWidth, height: bottom - y(bar.classes) },
+      tip(`${range(bar)} people: ${counted(bar.classes, "class", "classes")}, ${counted(bar.payments, "payment")}`),
+    );
   const bars = sizes.flatMap((bar, index) => {
     const x = from + index * pitch;
-    const text = `${range(bar)} people: ${exact(bar.classes)} classes, ${exact(bar.payments)} payments`;
-    return [
-      shape("rect", { class: "bar-of-classes", x: x + 1, y: y(bar.classes), width: Math.max(1, pitch - 2), height: bottom - y(bar.classes) }, shape("title", {}, text)),
-      index % every === 0 ? words(x + pitch / 2, bottom + 14, range(bar).split(" ")[0], { class: "tick", "text-anchor": "middle" }) : null,
-    ];
+    return [column(bar, x + 1, Math.max(1, pitch - 2)), index % every === 0 && tick(x + pitch / 2, bottom + 14, String(bar.low))];
   });
   const label = `${classes} classes by distinct people; the smallest holds ${smallest}, k is ${k}`;
   return figure(
@@ -109,9 +122,9 @@ function histogram(width, height, { sizes, k, smallest, classes }) {
     shape("defs", {}, hatch("hatch-sizes")),
     ...rises.map((rise) => shape("line", { class: "grid", x1: left, x2: right, y1: y(rise), y2: y(rise) })),
     ...rises.map((rise) => words(left - 6, y(rise) + 4, exact(rise), { class: "tick", "text-anchor": "end" })),
-    shape("rect", { class: "never", x: left, y: top, width: hidden - 1, height: bottom - top, fill: "url(#hatch-sizes)" }, shape("title", {}, `Fewer than ${k} people: not released`)),
-    below && shape("rect", { class: "bar-of-classes wrong", x: left + 4, y: y(below.classes), width: hidden - 10, height: bottom - y(below.classes) }, shape("title", {}, `Fewer than k: ${below.classes} classes`)),
-    words(left + hidden / 2, bottom + 14, `< ${k}`, { class: "tick", "text-anchor": "middle" }),
+    never({ x: left, y: top, width: hidden - 1, height: bottom - top }, "hatch-sizes", `Fewer than ${k} people: not released`),
+    below && column(below, left + 4, hidden - 10, "wrong"),
+    tick(left + hidden / 2, bottom + 14, `< ${k}`),
     ...bars,
     shape("line", { class: "chosen", x1: from - 0.5, x2: from - 0.5, y1: top - 14, y2: bottom }),
     words(from + 5, top - 5, `k = ${k}`, { class: "chosen-word" }),
@@ -120,14 +133,19 @@ function histogram(width, height, { sizes, k, smallest, classes }) {
   );
 }
 
+function tick(x, y, text) {
+  return words(x, y, text, { class: "tick", "text-anchor": "middle" });
+}
+
 export function drawWindows(body, releases) {
   if (!releases?.windows.length) {
-    body.replaceChildren(empty("No window has released anything yet.", "A window closes when all that it waits for has come, at the latest with the end of the day."));
+    const when = "A window closes when all that it waits for has come; what it holds back leaves with a wider one, a day at most.";
+    body.replaceChildren(empty("No window has released anything yet.", when));
     return;
   }
   const rows = releases.windows.map((one) => [
     span(one),
-    element("span", { class: "width" }, hours(one), one.held ? element("span", { class: "tag", title: "Wider than the narrowest: its payments were held back first" }, "held") : null),
+    element("span", { class: "width" }, hours(one), one.held ? element("span", { class: "tag", title: HELD }, "held") : null),
     exact(one.classes),
     exact(one.payments),
     element("span", one.smallest < one.k ? { class: "failing" } : {}, exact(one.smallest)),

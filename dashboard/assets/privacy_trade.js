@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { exact, share } from "./format.js";
-import { figure, hatch, linear, logarithmic, shape, words } from "./figures.js";
+import { figure, hatch, linear, logarithmic, never, shape, tip, words } from "./figures.js";
 import { empty, legend, table } from "./privacy_parts.js";
 
 const LEAST = 2;
@@ -11,7 +11,8 @@ const TICKS = [2, 3, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 export function drawTrade(body, releases, { tables }) {
   const { k = 0, trade = [] } = releases ?? {};
   if (!k) {
-    body.replaceChildren(empty("Nothing to weigh yet.", "The risks are those of released classes. For a table of your own: `veilocity privacy curve`."));
+    const why = "The risks are those of released classes. For a table of your own: `veilocity privacy curve`.";
+    body.replaceChildren(empty("Nothing to weigh yet.", why));
     return;
   }
   const note = element(
@@ -21,7 +22,11 @@ export function drawTrade(body, releases, { tables }) {
       "A new search would merge instead, and need not lose as much.",
   );
   if (tables) {
-    const rows = trade.map((point) => [point.k, share(point.prosecutor), share(point.marketer), share(point.loss), share(point.left_out), exact(point.classes)].map(String));
+    const rows = trade.map((point) => [
+      String(point.k),
+      ...[point.prosecutor, point.marketer, point.loss, point.left_out].map(share),
+      exact(point.classes),
+    ]);
     body.replaceChildren(table("Risk and loss by k", ["k", "Prosecutor", "Marketer", "Loss", "Left out", "Classes"], rows), note);
     return;
   }
@@ -43,7 +48,14 @@ function chart(width, height, { k, trade }) {
   const cost = { low: 0, high: 1, top: height * 0.5 + 10, bottom: height - 30 };
   const [risen, lost] = [risk, cost].map(({ low, high, top, bottom }) => linear([low, high], [bottom, top]));
   const at = trade[0];
-  const label = `At k = ${k} the easiest payment is matched with a chance of ${share(at.prosecutor)}, the mean payment of ${share(at.marketer)}, and the loss is ${share(at.loss)}; at k = ${trade.at(-1).k} the loss is at most ${share(trade.at(-1).loss)}`;
+  const last = trade.at(-1);
+  const label =
+    `At k = ${k} the easiest payment is matched with a chance of ${share(at.prosecutor)}, the mean payment of ` +
+    `${share(at.marketer)}, and the loss is ${share(at.loss)}; at k = ${last.k} the loss is at most ${share(last.loss)}`;
+  const unknown = ({ top, bottom }) =>
+    never({ x: left, y: top, width: x(k) - left, height: bottom - top }, "hatch-trade", "Below k: no such class was ever released");
+  const dot = (name, scale) =>
+    shape("circle", { class: `dot ${name}`, cx: x(k), cy: scale(at[name]), r: 3.5 }, tip(`${name} at k = ${k}: ${share(at[name])}`));
   return figure(
     width,
     height,
@@ -51,7 +63,7 @@ function chart(width, height, { k, trade }) {
     shape("defs", {}, hatch("hatch-trade")),
     ...frame(risk, risen, [0, 0.2, 0.5], left, right),
     ...frame(cost, lost, [0, 0.5, 1], left, right),
-    ...[risk, cost].map(({ top, bottom }) => shape("rect", { class: "never", x: left, y: top, width: x(k) - left, height: bottom - top, fill: "url(#hatch-trade)" }, shape("title", {}, "Below k: no such class was ever released"))),
+    ...[risk, cost].map(unknown),
     shape("path", { class: "curve promise", d: smooth(x, risen, most) }),
     shape("path", { class: "curve prosecutor", d: steps(trade, x, risen, "prosecutor") }),
     shape("path", { class: "curve marketer", d: steps(trade, x, risen, "marketer") }),
@@ -59,10 +71,14 @@ function chart(width, height, { k, trade }) {
     shape("path", { class: "curve loss", d: steps(trade, x, lost, "loss") }),
     shape("line", { class: "chosen", x1: x(k), x2: x(k), y1: 6, y2: cost.bottom }),
     words(x(k) + 5, 13, `k = ${k}`, { class: "chosen-word" }),
-    ...[[risen, "prosecutor"], [risen, "marketer"], [lost, "loss"]].map(([scale, name]) => shape("circle", { class: `dot ${name}`, cx: x(k), cy: scale(Math.min(0.5 + (name === "loss"), at[name])), r: 3.5 }, shape("title", {}, `${name} at k = ${k}: ${share(at[name])}`))),
+    dot("prosecutor", risen),
+    dot("marketer", risen),
+    dot("loss", lost),
     words(right, risk.top + 9, "risk", { class: "axis", "text-anchor": "end" }),
     words(right, cost.bottom - 6, "loss", { class: "axis", "text-anchor": "end" }),
-    ...TICKS.filter((tick) => tick <= most).map((tick) => words(x(tick), cost.bottom + 14, exact(tick), { class: "tick", "text-anchor": "middle" })),
+    ...TICKS.filter((tick) => tick <= most).map((tick) =>
+      words(x(tick), cost.bottom + 14, exact(tick), { class: "tick", "text-anchor": "middle" }),
+    ),
     words(right, height - 3, "k: fewest people of a class", { class: "axis", "text-anchor": "end" }),
   );
 }

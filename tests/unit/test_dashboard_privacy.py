@@ -16,9 +16,11 @@ from dashboard.privacy_budget import picture_budget
 from dashboard.privacy_desk import PrivacyDesk, account_of
 from dashboard.privacy_words import TITLES, outcome, passed_sentence
 from privacy.audit import CHECKS
+from privacy.audit.run import kept
 from storage.documents import Progress
-from storage.privacy_queries import AuditCheck, AuditFault, Audits
+from storage.privacy_queries import AuditCheck, AuditFault, AuditResult, Audits
 from tests.e2e.privacy_world import HOUR_MS, START_MS, PrivacyWorld, audits, check, good_day, progress, published, releases
+from tests.unit.audit_world import audited, clean_world
 
 NOW_MS = START_MS + 15 * HOUR_MS
 
@@ -53,6 +55,17 @@ def test_a_check_that_saw_nothing_is_told_without_made_up_figures(name: str) -> 
     sentence = passed_sentence(AuditCheck(name, True))
     assert sentence.endswith(".")
     assert not re.search(r"[1-9]|nan|None of 0", sentence)
+
+
+def test_the_auditor_leaves_the_figures_that_the_sentences_are_made_of() -> None:
+    report = audited(clean_world())
+    result = msgspec.convert(kept(report), AuditResult)
+    picture = picture_audit(Audits(result), NOW_MS, 0.0)
+    assert [one.outcome for one in picture.checks].count("failed") == 0
+    told = {one.name: one.sentence for one in picture.checks}
+    assert told["classes"] == "32 classes in 4 windows; the smallest has 10 people."
+    # Nobody of that world was at four places.
+    assert [name for name, sentence in told.items() if not re.search("[1-9]", sentence)] == ["unicity"]
 
 
 def test_an_attack_without_a_limit_is_measured_and_not_called_passed() -> None:
