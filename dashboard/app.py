@@ -1,11 +1,12 @@
-"""The web application: one page, one stream, health and metrics.
+"""The web application: two pages, one stream, health and metrics.
 
 | path | what |
 |---|---|
-| `/` | the page |
+| `/` | the live map |
 | `/events` | server-sent events; `Last-Event-ID` (header, or `last` in the query) resumes |
 | `/healthz` | `ok` while the page can be served and news are asked for, whether or not the store answers |
 | `/metrics` | Prometheus |
+| `/privacy` | the page of privacy, `/privacy/state` what it shows |
 | `/rubric` | the report of `veilocity rubric --serve`, where there is one |
 """
 
@@ -22,6 +23,8 @@ from dashboard import layout
 from dashboard.compression import compress_static
 from dashboard.course import add_course
 from dashboard.events import Hub
+from dashboard.privacy_desk import PrivacyDesk
+from dashboard.privacy_page import add_privacy
 from veilocity import metrics
 from veilocity.errors import ServiceUnavailableError
 
@@ -37,13 +40,16 @@ class _Page(Dash):
         return document
 
 
-def create_server(hub: Hub, healthy: Callable[[], bool] = lambda: True, course: Path | None = None) -> Flask:
+def create_server(
+    hub: Hub, healthy: Callable[[], bool] = lambda: True, course: Path | None = None, privacy: PrivacyDesk | None = None
+) -> Flask:
     """Return the application.
 
     Args:
         hub: where the streams come from.
         healthy: whether somebody still asks the store for news.
         course: file of the report that `/rubric` shows; without it there is no such page.
+        privacy: what the page `/privacy` shows; without it there is no such page.
     """
     server = Flask("dashboard", static_folder=None)
     app = _Page(
@@ -62,6 +68,8 @@ def create_server(hub: Hub, healthy: Callable[[], bool] = lambda: True, course: 
     _add_routes(server, hub, healthy)
     if course is not None:
         add_course(server, course)
+    if privacy is not None:
+        add_privacy(server, privacy)
     compress_static(server)
     add_headers(server, _policy(app.csp_hashes()))
     return server

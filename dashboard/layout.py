@@ -103,6 +103,14 @@ def _bar() -> html.Header:
     return html.Header(
         [
             html.H1([html.Img(src="assets/icon.svg", alt="", width="20", height="20"), "Veilocity"], className="brand"),
+            html.Nav(
+                [
+                    html.A("Live", href="./", **_attributes(aria_current="page")),
+                    html.A("Privacy", href="privacy", title="What the audit found, what was released, and what it cost (p)"),
+                ],
+                className="pages",
+                **_attributes(aria_label="Pages"),
+            ),
             html.Dl(counters, className="counters"),
             html.Div(
                 [html.Span(_NONE, id="clock"), html.Small("event time, UTC")],

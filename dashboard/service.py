@@ -23,6 +23,8 @@ from dashboard.app import create_server
 from dashboard.course import course_file
 from dashboard.events import Hub
 from dashboard.poller import Poller
+from dashboard.privacy_desk import PrivacyDesk
+from storage.privacy_queries import PrivacyReader
 from storage.queries import Reader
 from veilocity.errors import PortTakenError, SettingsError
 from veilocity.logs import get_logger
@@ -107,7 +109,12 @@ class _Service(BaseApplication):
         """Make the application: called in the worker, after the fork."""
         hub = Hub(self._settings.dashboard_stale_s, max_streams=_STREAMS)
         poller = Poller(lambda: Reader(self._settings), hub, self._settings.dashboard_poll_ms / 1000.0)
-        server = create_server(hub, lambda: poller.alive, course_file(self._settings))
+        privacy = PrivacyDesk(
+            lambda: PrivacyReader(self._settings),
+            audit_every_s=self._settings.privacy_audit_s,
+            stale_s=self._settings.dashboard_stale_s,
+        )
+        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy)
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
         return server

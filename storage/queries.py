@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 
 from storage.census import Census, take_census
 from storage.documents import AggregateDocument, MaskedAlert, MaskedTransaction, Position, Progress
-from storage.kinds import AGGREGATES, ALERTS, POSITIONS, PROGRESS, TRANSACTIONS, Document, Kind, from_document
+from storage.kinds import AGGREGATES, ALERTS, POSITIONS, PROGRESS, RELEASES, TRANSACTIONS, Document, Kind, from_document
 from storage.mongo import connect, translated
 from veilocity.settings import Settings
 
@@ -23,8 +23,8 @@ __all__ = ["ChangeLimits", "Changes", "Reader"]
 _R = TypeVar("_R", bound=msgspec.Struct)
 _ANSWER_MS = 5_000
 _HOUR_MS = 3_600_000
-_HIDDEN: dict[str, Document] = {ALERTS.name: {"sealed": 0}}
-"""What stays in the store: nobody here can open it."""
+_HIDDEN: dict[str, Document] = {ALERTS.name: {"sealed": 0}, RELEASES.name: {"release.members": 0}}
+"""What stays in the store: nobody here can open sealed evidence, and members are most of a release and shown to nobody."""
 _GROWTH = 8
 """How much longer each next range is: from an hour to a century in seven questions."""
 
@@ -183,7 +183,16 @@ class Reader:
         return [from_document(TRANSACTIONS, document) for document in found]
 
     def _newest(
-        self, kind: Kind[Any], field: str, newest: int, oldest: int, width: int, limit: int, *, bounded: bool = False
+        self,
+        kind: Kind[Any],
+        field: str,
+        newest: int,
+        oldest: int,
+        width: int,
+        limit: int,
+        *,
+        bounded: bool = False,
+        only: Document | None = None,
     ) -> list[Document]:
         """Return documents with `field > oldest`, highest first, at most `limit`, by ranges that grow.
 
@@ -195,13 +204,14 @@ class Reader:
             width: of the first range.
             limit: at most this many.
             bounded: leave out what is above `newest`, instead of putting it into the first range.
+            only: what else must hold of a document: fields that stand before `field` in an index.
         """
         found: list[Document] = []
         upper: Document = {"$lte": newest} if bounded else {}
         low = max(oldest, newest - width)
         while True:
-            question = self._collection(kind).find({field: {"$gt": low, **upper}}, _HIDDEN.get(kind.name)).sort(field, DESCENDING)
-            found += question.limit(limit - len(found))
+            question = self._collection(kind).find({**(only or {}), field: {"$gt": low, **upper}}, _HIDDEN.get(kind.name))
+            found += question.sort(field, DESCENDING).limit(limit - len(found))
             if len(found) >= limit or low <= oldest:
                 return found
             upper = {"$lte": low}

@@ -10,7 +10,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from storage.kinds import ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, PROGRESS, RELEASES, SCHEMA, TRANSACTIONS, Document
+from storage.kinds import AGGREGATES, ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, PROGRESS, RELEASES, SCHEMA, TRANSACTIONS, Document
 from storage.mongo import translated
 from storage.validation import validator
 from veilocity.errors import StateError
@@ -28,6 +28,7 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     POSITIONS.name: (("seq",),),
     RELEASES.name: (("seq",),),
     GROUPS.name: (("seq",),),
+    AGGREGATES.name: (("minute_ms",), ("cell", "minute_ms")),
     DEAD_LETTERS: (("store", "kind", "seq"),),
 }
 """Every question of `storage.queries` is answered from one of these; a test holds it to that. All ascending: both directions read

@@ -10,6 +10,24 @@ export function count(value) {
   return value < 100_000 ? whole.format(value) : compact.format(value);
 }
 
+// Every digit: where figures are added up in front of the reader.
+export function exact(value) {
+  return whole.format(value);
+}
+
+// "1 window", "3 windows".
+export function counted(count, word, many = `${word}s`) {
+  return `${exact(count)} ${count === 1 ? word : many}`;
+}
+
+export function share(value) {
+  return value.toFixed(value !== 0 && Math.abs(value) < 0.01 ? 3 : 2);
+}
+
+export function percent(value) {
+  return value > 0 && value < 0.01 ? "under 1 %" : `${whole.format(value * 100)} %`;
+}
+
 export function distance(metres) {
   if (metres < 1_000) return `${whole.format(metres)} m`;
   return metres < 100_000 ? `${oneDigit.format(metres / 1_000)} km` : `${whole.format(metres / 1_000)} km`;
@@ -25,6 +43,11 @@ export function duration(seconds) {
   const minutes = Math.round(seconds / 60);
   const hours = Math.floor(minutes / 60);
   return hours ? `${hours} h ${String(minutes % 60).padStart(2, "0")} min` : `${minutes} min`;
+}
+
+// How often something is done: "hour", "10 min".
+export function period(seconds) {
+  return seconds === 3_600 ? "hour" : duration(seconds).replace(" h 00 min", " h");
 }
 
 export function minute(ms) {

@@ -120,6 +120,7 @@ class Desk {
       1: () => this.show("world"),
       2: () => this.show("city"),
       m: () => this.table.toggle(),
+      p: () => window.location.assign("privacy"),
       t: () => window.dispatchEvent(new Event("veilocity-theme-toggle")),
       "+": () => this.map?.camera.zoom(1.6),
       "-": () => this.map?.camera.zoom(1 / 1.6),

@@ -11,7 +11,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from dashboard.app import create_server
 from dashboard.events import Hub
 from dashboard.poller import Poller
+from dashboard.privacy_desk import PrivacyDesk
 from tests.e2e.dashboard_world import World
+from tests.e2e.privacy_world import PrivacyWorld
 
 
 class _Quiet(WSGIRequestHandler):
@@ -22,8 +24,9 @@ class _Quiet(WSGIRequestHandler):
 class DashboardServer:
     """Context manager; `stop` and `start` in between act like an outage."""
 
-    def __init__(self, world: World, stale_s: float = 60.0) -> None:
+    def __init__(self, world: World, stale_s: float = 60.0, privacy: PrivacyWorld | None = None) -> None:
         self.world = world
+        self.privacy = privacy or PrivacyWorld()
         self._stale_s = stale_s
         self._port = 0
         self._server: BaseWSGIServer | None = None
@@ -37,7 +40,8 @@ class DashboardServer:
     def start(self) -> None:
         self._hub = Hub(self._stale_s)
         self._poller = Poller(lambda: self.world, self._hub, 0.05)
-        application = create_server(self._hub, lambda: self._poller.alive)
+        desk = PrivacyDesk(lambda: self.privacy, audit_every_s=3_600.0, stale_s=self._stale_s, read_every_s=0.2)
+        application = create_server(self._hub, lambda: self._poller.alive, privacy=desk)
         self._server = make_server("127.0.0.1", self._port, application, threaded=True, request_handler=_Quiet)
         self._port = self._server.port
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="dashboard-server", daemon=True)

@@ -21,11 +21,15 @@ from pydantic import SecretStr
 
 from dashboard.events import Hub
 from dashboard.poller import Poller
+from privacy.audit import CHECKS, AuditReport, Check
+from privacy.audit.run import kept
+from storage.audits import AuditStore
 from storage.documents import MaskedBatch, Progress
 from storage.mongo import MongoStore
 from storage.queries import Reader
 from storage.schema import ensure_collections
 from tests.e2e.dashboard_world import FAR, LONDON, START_MS, World, make_alert
+from tests.e2e.privacy_world import good_day, published, releases
 from veilocity.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +162,27 @@ def test_what_is_written_to_the_store_reaches_a_page_and_a_page_that_comes_back(
         with httpx.stream("GET", f"http://127.0.0.1:{port}/events", headers={"Last-Event-ID": identity}, timeout=60.0) as answer:
             missed = next(event for event in events(answer.iter_lines()) if event[0] != "status")
             assert (missed[0], missed[2]["progress"]["seq"]) == ("delta", 2)
+
+
+@pytest.mark.services
+def test_the_page_of_privacy_shows_what_the_store_holds(database: Settings, store: MongoStore) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    report = AuditReport(now_ms, 1.5, {"mongodb/releases": 2}, tuple(Check(name, True) for name in CHECKS), passed=True)
+    with AuditStore(database) as audits:
+        audits.save(report.written_ms, kept(report))
+    documents = MaskedBatch(progress=good_day(now_ms).progress_document or Progress("privacy", 0))
+    assert store.write(msgspec.structs.replace(documents, releases=tuple(releases()), aggregates=tuple(published(3)))) == []
+    store.write_progress(documents.progress)
+    port = free_port()
+    uri = database.mongodb_uri.get_secret_value()
+    with dashboard(port, VEILOCITY_MONGODB_URI=uri, VEILOCITY_MONGODB_DATABASE=database.mongodb_database) as process:
+        until_healthy(port, process)
+        told = httpx.get(f"http://127.0.0.1:{port}/privacy/state", timeout=30.0).json()
+        assert (told["store"], told["account"]["payments"], told["account"]["difference"]) == ("up", 6_412, 0)
+        assert ([one["name"] for one in told["audit"]["checks"]], told["audit"]["stale"]) == (list(CHECKS), False)
+        assert (told["releases"]["k"], told["releases"]["classes"]) == (5, len(releases()))
+        assert (len(told["budget"]["windows"]), told["budget"]["spent"]) == (3, 3.0)
+        assert "Where every payment is" in httpx.get(f"http://127.0.0.1:{port}/privacy").text
 
 
 @pytest.mark.services

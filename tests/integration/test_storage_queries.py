@@ -13,8 +13,9 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from storage.documents import MaskedBatch, Progress
 from storage.kinds import Document
+from storage.privacy_queries import PrivacyReader
 from storage.queries import ChangeLimits, Reader
-from tests.integration.storage_world import HOUR_MS, START_MS, alert, batch, both, minute, position, token, transaction, writing
+from tests.integration.storage_world import HOUR_MS, START_MS, aggregate, alert, batch, both, minute, position, token, transaction, writing
 from veilocity.settings import Settings
 
 pytestmark = pytest.mark.services
@@ -169,20 +170,28 @@ class _Questions(CommandListener):
 def test_every_question_is_bounded_and_answered_from_an_index(service_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with writing(service_settings) as writer:
         for seq in range(3):
-            writer.write(both(batch(seq)))
+            published = (aggregate(seq, seq),)
+            writer.write(both(msgspec.structs.replace(batch(seq), aggregates=published)))
     questions = _Questions()
 
     def connect_noting(settings: Settings, *, socket_timeout_ms: int) -> MongoClient[Document]:
         return MongoClient(settings.mongodb_uri.get_secret_value(), socketTimeoutMS=socket_timeout_ms, event_listeners=[questions])
 
     monkeypatch.setattr("storage.queries.connect", connect_noting)
-    reader = Reader(service_settings)
+    reader = PrivacyReader(service_settings)
     reader.positions(5)
     reader.positions(50)
     reader.alerts(5)
     reader.alerts(5, since_minute_ms=minute(1))
     reader.recent_transactions(70)
     reader.changes(0, 2)
+    reader.aggregates(5)
+    reader.aggregates(5, since_minute_ms=minute(1))
+    reader.releases(2)
+    reader.releases(50)
+    reader.published_windows(1)
+    reader.published_windows(9)
+    reader.audits(5)
     reader.close()
     client: MongoClient[Document] = MongoClient(service_settings.mongodb_uri.get_secret_value())
     database = client[service_settings.mongodb_database]
@@ -191,8 +200,11 @@ def test_every_question_is_bounded_and_answered_from_an_index(service_settings: 
     assert len(questions.finds) >= 10
     for question, scans in zip(questions.finds, plans, strict=True):
         assert question["limit"] > 0, question
-        # The one question without a filter reads `limit` documents in the order in which they lie there.
-        assert scans <= {"IXSCAN", "IDHACK", "EXPRESS_IXSCAN"} or not question["filter"], (question, scans)
+        # Questions without a filter read `limit` documents in the order in which they lie there, or in that of their ids.
+        allowed = {"IXSCAN", "IDHACK", "EXPRESS_IXSCAN"}
+        # Behind an equality some servers sort what the range of the index holds; ranges begin short.
+        allowed |= {"SORT"} if "cell" in question["filter"] and "COLLSCAN" not in scans else set()
+        assert scans <= allowed or not question["filter"], (question, scans)
 
 
 def _scans(plan: Document) -> set[str]:
