@@ -5,14 +5,14 @@ The aggregator draws; this keeps the order that makes a repeated micro-batch pub
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from privacy.aggregates import AggregateState, Aggregator, FileAhead
-from privacy.anonymity import Row
 from privacy.identifiers.keyring import KeyRing
 from privacy.policies.model import Aggregates
+from privacy.table import RowTable
 from storage.documents import AggregateDocument
 
 __all__ = ["Counting"]
@@ -48,7 +48,7 @@ class Counting:
         return cls(Aggregator(policy, name, key, window_ms=width_ms), directory / "drawn")
 
     def closed(
-        self, before: AggregateState | None, entered: Mapping[int, Sequence[Row]], closed_ms: int, seq: int
+        self, before: AggregateState | None, entered: Mapping[int, RowTable], closed_ms: int, seq: int
     ) -> tuple[AggregateState | None, tuple[AggregateDocument, ...]]:
         """Return the state after the windows that a micro-batch closed, and what is published of them.
 
@@ -69,7 +69,8 @@ class Counting:
             state = self._aggregator.begin(min(entered))
         documents: list[AggregateDocument] = []
         for window in self._aggregator.due(state, closed_ms):
-            state, published = self._aggregator.closed(state, entered.get(window.start_ms, ()), window, seq, self._ahead)
+            rows = entered[window.start_ms].rows() if window.start_ms in entered else []
+            state, published = self._aggregator.closed(state, rows, window, seq, self._ahead)
             documents.extend(published)
         return state, tuple(documents)
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from privacy.masking import MONGODB
-from privacy.parts import MaskedPayment
+from privacy.hierarchies import MISSING
+from privacy.table import RowTable
 from sketches import HyperLogLog
 from storage.documents import DistinctCount
 
@@ -37,18 +37,17 @@ class DistinctCounts:
         """Begin with nothing."""
         self._sketches = {of: HyperLogLog(precision=_PRECISION, seed=_SEED) for of in (_PEOPLE, _MERCHANTS, _PLACES)}
 
-    def add(self, payments: Iterable[MaskedPayment]) -> None:
-        """Take the payments of a micro-batch in."""
-        found: dict[str, set[str]] = {of: set() for of in self._sketches}
-        for payment in payments:
-            document = payment.documents[MONGODB]
-            # The stage's own pseudonym, which outlives the periods of the stores' tokens.
-            found[_PEOPLE].add(payment.person)
-            found[_MERCHANTS].add(document.merchant)
-            if document.place is not None:
-                found[_PLACES].add(document.place.cell)
+    def add(self, table: RowTable, merchants: Iterable[str]) -> None:
+        """Take the payments of a micro-batch in.
+
+        Args:
+            table: their rows; people in it are the stage's own pseudonyms, which outlive the periods of the stores' tokens.
+            merchants: of those that the stores keep.
+        """
+        places, *_ = table.quasi
+        found = {_PEOPLE: table.people.values.tolist(), _MERCHANTS: sorted(merchants), _PLACES: places.values.tolist()}
         for of, items in found.items():
-            self._sketches[of].update_batch(sorted(items))
+            self._sketches[of].update_batch([item for item in items if item != MISSING])
 
     def counts(self) -> tuple[DistinctCount, ...]:
         """Return the estimates, each with an interval of 95 %."""

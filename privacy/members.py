@@ -12,18 +12,17 @@ Reference: RFC 2104 (HMAC); a key that is thrown away is a cryptographic erase, 
 
 from __future__ import annotations
 
-import hmac
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from privacy.identifiers.keyed import keyed_hash
 from veilocity.errors import StateError
 
 __all__ = ["members_of", "window_salt"]
 
 _SALT_BYTES = 32
-_MEMBER_BYTES = 16
 _SALT = "salt"
 
 
@@ -40,8 +39,7 @@ def members_of(salt: bytes, class_id: str, people: Iterable[str]) -> tuple[str, 
     >>> set(members_of(bytes(32), "one", ["anna"])) & set(members_of(bytes(32), "two", ["anna"]))
     set()
     """
-    prefix = class_id.encode() + b"\x00"
-    return tuple(sorted(hmac.digest(salt, prefix + person.encode(), "sha256")[:_MEMBER_BYTES].hex() for person in set(people)))
+    return tuple(sorted(keyed_hash(salt, class_id.encode() + b"\x00").tokens(set(people))))
 
 
 def window_salt(folder: Path) -> bytes:

@@ -15,7 +15,6 @@ from typing import Protocol
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from privacy.anonymity import Row
 from privacy.batch import ClosedWindow, absorb, close_window, concluded, hold
 from privacy.counting import Counting
 from privacy.executor import PART_SCHEMA, PartMasker, decode_part
@@ -28,6 +27,7 @@ from privacy.pulse import Pulse
 from privacy.regions import Regional, here
 from privacy.session import kafka_source_options
 from privacy.state import StageState, sequence_of
+from privacy.table import RowTable
 from privacy.telemetry import Telemetry
 from storage.documents import AggregateDocument, MaskedBatch, Progress
 from veilocity.kafka import topic_name
@@ -113,21 +113,21 @@ class Stage:
         self._telemetry.batch_done(documents[MONGODB], state, [part.rejected for part in parts])
         return state.progress
 
-    def _closed(self, state: StageState, batch: int) -> tuple[list[ClosedWindow], dict[int, list[Row]]]:
+    def _closed(self, state: StageState, batch: int) -> tuple[list[ClosedWindow], dict[int, RowTable]]:
         """Close what the clock has passed, tier by tier: what a window holds back may be released by a wider one at once.
 
         Returns:
             What the windows gave, and the payments of those of tier 0 by their starts.
         """
         closed: list[ClosedWindow] = []
-        entered: dict[int, list[Row]] = {}
+        entered: dict[int, RowTable] = {}
         for tier, windows in enumerate(state.open_windows):
             due = state.clock.newly_closed(self.policy.windows, tier, windows)
             now = []
             for window in due:
                 rows = self._ledger.staged(tier, window.start_ms, windows[window.start_ms])
                 if not tier:
-                    entered[window.start_ms] = [staged.row for staged in rows]
+                    entered[window.start_ms] = rows.table
                 salt = self._ledger.salt(window)
                 now.append(close_window(rows, self.policy, window, sequence_of(batch), salt, self._regional))
             self._ledger.stage(batch, tier + 1, hold(state, self.policy, now))

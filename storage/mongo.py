@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pymongo import MongoClient, ReplaceOne, UpdateOne
@@ -51,6 +52,7 @@ __all__ = ["MONGODB", "MongoStore", "connect", "translated"]
 MONGODB = "mongodb"
 _TRANSACTION_DOCUMENTS = 1_000
 """MongoDB's own advice for one transaction."""
+_INSERTED_DOCUMENTS = 2_000
 _SELECTION_MS = 2_000
 _CONNECT_MS = 2_000
 
@@ -172,7 +174,13 @@ class MongoStore:
         if not documents:
             return _NOTHING
         collection = self._database[kind.name]
-        return self._attempt(kind.name, documents, lambda: collection.insert_many(documents, ordered=False))
+        outcomes = []
+        for start in range(0, len(documents), _INSERTED_DOCUMENTS):
+            # Some at a time, so that an answer always comes before the time for it is over, however many there are.
+            some = documents[start : start + _INSERTED_DOCUMENTS]
+            outcomes.append(self._attempt(kind.name, some, partial(collection.insert_many, some, ordered=False)))
+        duplicates = frozenset(identity for one in outcomes for identity in one.duplicates)
+        return _Outcome(duplicates, tuple(refusal for one in outcomes for refusal in one.refused))
 
     def _amend(self, amendments: Sequence[MaskedAmendment]) -> list[Refusal]:
         """Replace the answers of stored payments by higher revisions; a payment that is not there is not made."""

@@ -17,32 +17,26 @@ References: RFC 2104 and FIPS 198-1 (HMAC, truncation as in NIST SP 800-107 Rev.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from privacy.identifiers.columns import TextColumn, as_texts
+from privacy.identifiers.keyed import KeyedHash, keyed_hash
 from privacy.identifiers.keyring import KeyRing
 from privacy.tokens import TokenKind
 from veilocity.errors import SettingsError
 from veilocity.eventtime import window_start_ms
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 __all__ = ["EVENT_KINDS", "Pseudonymiser"]
 
 EVENT_KINDS = frozenset({TokenKind.TRANSACTION, TokenKind.ALERT})
 """Kinds that name an event and never rotate; all others name a person or a thing of one."""
 
-_TOKEN_DIGITS = 32
-_BLOCK_BYTES = 64
 _KEPT_STATES = 512
-_INNER, _OUTER = (bytes(value ^ pad for value in range(256)) for pad in (0x36, 0x5C))
 
 
 class _Domain(NamedTuple):
@@ -52,13 +46,6 @@ class _Domain(NamedTuple):
     version: int
     start_ms: int
     width_ms: int
-
-
-class _State(NamedTuple):
-    """HMAC after its key (RFC 2104, section 4): both hashes are copied for each message instead of hashing the key again."""
-
-    inner: _Hash
-    outer: _Hash
 
 
 class Pseudonymiser:
@@ -111,7 +98,7 @@ class Pseudonymiser:
         self._sink = sink
         self._periods = periods
         self._cache_size = cache_size
-        self._states: dict[_Domain, _State] = {}
+        self._states: dict[_Domain, KeyedHash] = {}
         self._known: dict[_Domain, dict[str | None, str | None]] = {}
         self._known_size = 0
 
@@ -126,7 +113,7 @@ class Pseudonymiser:
         Raises:
             KeyMissingError: the ring has no version for that time.
         """
-        return _hashes(self._state_of(self._domain(kind, event_ms)), [identifier])[0]
+        return self._state_of(self._domain(kind, event_ms)).tokens([identifier])[0]
 
     def tokens(self, kind: TokenKind, identifiers: TextColumn, event_ms: int | NDArray[Any]) -> list[str | None]:
         """Return the tokens of a column: element for element what `token` returns, and None where an identifier is missing.
@@ -193,7 +180,7 @@ class Pseudonymiser:
         version = self._ring.version_at(window_start_ms)
         master = self._ring.key(f"window members/{self._sink}", version=version)
         key = hmac.digest(master, _number(window_start_ms) + scope.encode(), "sha256")
-        return _hashes(_state(key, b"member\x00"), subjects)
+        return keyed_hash(key, b"member\x00").tokens(subjects)
 
     def _domain(self, kind: TokenKind, event_ms: int) -> _Domain:
         if kind in EVENT_KINDS:
@@ -226,21 +213,21 @@ class Pseudonymiser:
             self._known_size = 0
             known = {None: None}
             missing = [text for text in dict.fromkeys(texts) if text is not None]
-        fresh: list[Any] = _hashes(self._state_of(domain), missing)
+        fresh: list[Any] = self._state_of(domain).tokens(missing)
         known.update(zip(missing, fresh, strict=True))
         if len(missing) <= self._cache_size:
             self._known[domain] = known
             self._known_size += len(missing)
         return fresh if len(missing) == len(texts) else list(map(known.__getitem__, texts))
 
-    def _state_of(self, domain: _Domain) -> _State:
+    def _state_of(self, domain: _Domain) -> KeyedHash:
         """Return the state after the key and the kind, remembered for the last domains."""
         found = self._states.get(domain)
         if found is None:
             master = self._ring.key(f"pseudonyms/{self._sink}", version=domain.version)
             name = domain.kind.value.encode() + b"\x00"
             label = b"period\x00" + name + _number(domain.start_ms) + _number(domain.width_ms)
-            found = _state(hmac.digest(master, label, "sha256"), name)
+            found = keyed_hash(hmac.digest(master, label, "sha256"), name)
             if len(self._states) >= _KEPT_STATES:
                 self._states.clear()
             self._states[domain] = found
@@ -256,30 +243,3 @@ class Pseudonymiser:
 
 def _number(value: int) -> bytes:
     return value.to_bytes(8, "big", signed=True)
-
-
-def _state(key: bytes, prefix: bytes) -> _State:
-    """Return HMAC-SHA-256 after a key of at most 64 bytes and the beginning of the message."""
-    block = key.ljust(_BLOCK_BYTES, b"\x00")
-    return _State(hashlib.sha256(block.translate(_INNER) + prefix), hashlib.sha256(block.translate(_OUTER)))
-
-
-def _hashes(state: _State, texts: Sequence[str]) -> list[str]:
-    """Return the tokens of messages that begin as the state says."""
-    copy_inner, copy_outer = state.inner.copy, state.outer.copy
-    found = []
-    for message in _encoded(texts):
-        inner = copy_inner()
-        inner.update(message)
-        outer = copy_outer()
-        outer.update(inner.digest())
-        found.append(outer.hexdigest()[:_TOKEN_DIGITS])
-    return found
-
-
-def _encoded(texts: Sequence[str]) -> list[bytes]:
-    try:
-        return list(map(str.encode, texts))
-    except UnicodeEncodeError:
-        # Half a surrogate pair is not text, but an identifier may hold one and must still have its token.
-        return [text.encode("utf-8", "surrogatepass") for text in texts]

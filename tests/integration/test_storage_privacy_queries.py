@@ -55,8 +55,8 @@ def test_the_newest_audit_is_read_whole_and_of_the_others_how_they_ended(service
 
 
 def test_an_audit_of_another_shape_is_refused_with_a_sentence(service_settings: Settings, reader: PrivacyReader) -> None:
-    client: MongoClient[Document]
-    with MongoClient(service_settings.mongodb_uri.get_secret_value()) as client:
+    client: MongoClient[Document] = MongoClient(service_settings.mongodb_uri.get_secret_value())
+    with client:
         client[service_settings.mongodb_database][AUDITS].insert_one({"_id": "a", "verdict": "fine"})
     with pytest.raises(StateError, match="audits has an unknown shape"):
         reader.audits(1)

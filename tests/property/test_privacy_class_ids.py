@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.anonymity import Limits, Row
+from privacy.anonymity import Limits
 from privacy.hierarchies import QuasiIdentifiers
 from privacy.regions import Terms
 from privacy.releases import ReleasedWindow, class_id, release
+from privacy.table import Row, RowTable
 from privacy.windows import Clock, Window, WindowPolicy
 
 DAY_MS = 86_400_000
@@ -28,7 +29,7 @@ def drained_tiers(rows: list[Row]) -> list[ReleasedWindow]:
     windows = [clock.window(TIERS, tier, 0) for tier in (0, 1)]
     assert [(one.start_ms, one.end_ms) for one in windows] == [(0, 2 * DAY_MS)] * 2
     terms = Terms(Limits(k=3, t=0.1, loss=0.5), region_loss=0.5, region_rows=1_000, time_level=0)
-    narrow = release(rows, "p", terms, windows[0], SALT)
+    narrow = release(RowTable.of(rows), "p", terms, windows[0], SALT)
     last = msgspec.structs.replace(terms, limits=Limits(k=3, t=0.1, loss=1.0), time_level=3)
     return [narrow, release(narrow.left, "p", last, windows[1], SALT)]
 

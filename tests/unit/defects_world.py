@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
-from privacy.anonymity import AnonymousClass
+from privacy.anonymity import Classes
+from privacy.hierarchies import QuasiIdentifiers
 from privacy.policies import DEFAULT_FILE
+from privacy.table import Row, RowTable
 from tests.unit import pipeline_world
 from tests.unit.pipeline_world import DECISIONS, classes, faults_in, masked, play
 from tests.unit.privacy_world import Store
@@ -49,6 +52,28 @@ DEFECTS = {
 }
 
 
+class Proposed(NamedTuple):
+    """A class as the search proposes it, row by row."""
+
+    printed: QuasiIdentifiers
+    rows: tuple[Row, ...]
+
+
+def proposed(table: RowTable, classes: Classes) -> list[Proposed]:
+    """Return the classes of a window with their rows."""
+    rows = table.rows()
+    return [
+        Proposed(printed, tuple(row for row, label in zip(rows, classes.labels.tolist(), strict=True) if label == number))
+        for number, printed in enumerate(classes.printed)
+    ]
+
+
+def as_classes(table: RowTable, found: list[Proposed]) -> Classes:
+    """Return classes as the search gives them; rows that are in none are left."""
+    labels = {row.id: number for number, one in enumerate(found) for row in one.rows}
+    return Classes(np.array([labels.get(row.id, -1) for row in table.rows()], dtype=np.int64), [one.printed for one in found])
+
+
 def blamed(found: dict[str, list[str]], check: str, reason: str) -> set[str]:
     """Return the ids of the documents that a check of the auditor blames for a reason."""
     ids = {word for sentence in found.get(check, []) if reason in sentence for word in re.findall(r"\b[0-9a-f]{32}\b|#\d+", sentence)}
@@ -71,11 +96,11 @@ def it_stops(folder: Path, sentence: str, error: type[Exception] = UnsafeRelease
     assert faults_in(store) == {} if store.progress else not classes(store)
 
 
-def without_loss(one: AnonymousClass, keep: int) -> list[AnonymousClass]:
+def without_loss(one: Proposed, keep: int) -> list[Proposed]:
     """Split a class in two that are printed differently: of `keep` people, and of all others, whose place is hidden."""
     people = sorted({row.subject for row in one.rows})[:keep]
     rows = [tuple(row for row in one.rows if (row.subject in people) is few) for few in (True, False)]
-    return [AnonymousClass(one.printed, rows[0]), AnonymousClass(one.printed._replace(cell="*", hour="*", category="*"), rows[1])]
+    return [Proposed(one.printed, rows[0]), Proposed(one.printed._replace(cell="*", hour="*", category="*"), rows[1])]
 
 
 def waiting(store: Store) -> int:
