@@ -19,11 +19,10 @@ ACM TKDD 1 (2007), distinct form; Li, Li and Venkatasubramanian, "t-closeness", 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from itertools import product, repeat
-from operator import attrgetter
+from itertools import product
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -31,8 +30,9 @@ from numpy.typing import NDArray
 
 from privacy.columns import Columns, Indexes
 from privacy.hierarchies import HEIGHTS, PATHS, TIME, QuasiIdentifiers
+from privacy.table import Row, RowTable
 
-__all__ = ["AnonymousClass", "Limits", "Row", "anonymise", "levels_of", "loss_of", "mean_loss", "sensitive_counts"]
+__all__ = ["Classes", "Limits", "Row", "anonymise", "levels_of", "loss_of", "losses_of", "sensitive_counts"]
 
 Levels = tuple[int, ...]
 _UNIT = 6
@@ -42,20 +42,6 @@ _FULL = _UNIT * len(HEIGHTS)
 """The loss of hiding everything, in these units."""
 _CLOSENESS_STEPS = 10_000
 _PLACES = range(len(HEIGHTS))
-_BY_ID = attrgetter("id")
-_QUASI = attrgetter("quasi")
-_SENSITIVE = attrgetter("sensitive")
-
-
-class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One masked payment as the anonymiser sees it."""
-
-    id: str
-    subject: str
-    """By which people are counted."""
-    quasi: QuasiIdentifiers
-    sensitive: str
-    """What a class must not give away: the verdict."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -71,45 +57,44 @@ class Limits(msgspec.Struct, frozen=True):
     """Largest loss of a class: rows that would lose more are left."""
 
 
-class AnonymousClass(msgspec.Struct, frozen=True):
-    """Payments that are printed alike."""
+class Classes(NamedTuple):
+    """Which rows are printed alike, and how."""
 
-    printed: QuasiIdentifiers
-    rows: tuple[Row, ...]
-    """Sorted by id."""
+    labels: Indexes
+    """(n,): class of each row, -1 for those that are left."""
+    printed: list[QuasiIdentifiers]
+    """Of each class, sorted."""
 
 
-def sensitive_counts(rows: Sequence[Row]) -> dict[str, int]:
+def sensitive_counts(table: RowTable) -> dict[str, int]:
     """Return how often each sensitive value occurs, sorted by value."""
-    return dict(sorted(Counter(map(_SENSITIVE, rows)).items()))
+    column = table.sensitive
+    counts = zip(column.values.tolist(), np.bincount(column.codes, minlength=len(column.values)).tolist(), strict=True)
+    return dict(sorted((value, count) for value, count in counts if count))
 
 
-def anonymise(
-    rows: Sequence[Row], limits: Limits, time_level: int = 0, whole: Mapping[str, int] | None = None
-) -> tuple[list[AnonymousClass], list[Row]]:
-    """Return safe classes, and the rows that found none.
+def anonymise(table: RowTable, limits: Limits, time_level: int = 0, whole: Mapping[str, int] | None = None) -> Classes:
+    """Return safe classes.
 
     Every row is in exactly one class or left. The result is proposed, not proven: `privacy.releases` verifies it.
 
     Args:
-        rows: of one window, or of a part of one.
+        table: of one window, or of a part of one; ordered.
         limits: what a class must keep.
         time_level: lowest level at which times may be printed.
-        whole: how often each sensitive value occurs in the whole window; by default in `rows`.
+        whole: how often each sensitive value occurs in the whole window; by default in `table`.
 
     >>> quasi = QuasiIdentifiers("872830828ffffff", "2026-11-22T14", "EUR 20-50", "groceries")
-    >>> rows = [Row(f"t{n}", f"person-{n % 3}", quasi, "clear") for n in range(6)]
-    >>> classes, left = anonymise(rows, Limits(k=3))
-    >>> [(one.printed == quasi, len(one.rows)) for one in classes], len(left), len(anonymise(rows, Limits(k=4))[1])
-    ([(True, 6)], 0, 6)
+    >>> table = RowTable.of([Row(f"t{n}", f"person-{n % 3}", quasi, "clear") for n in range(6)])
+    >>> anonymise(table, Limits(k=3)).printed == [quasi], anonymise(table, Limits(k=4)).labels.tolist()
+    (True, [-1, -1, -1, -1, -1, -1])
     """
-    if not rows:
-        return [], []
-    ordered = sorted(rows, key=_BY_ID)
-    search = _Search(ordered, limits, time_level, whole or sensitive_counts(rows))
+    if not table.count:
+        return Classes(np.zeros(0, dtype=np.int64), [])
+    search = _Search(table, limits, time_level, whole or sensitive_counts(table))
     search.sweep()
     search.join()
-    return search.result(ordered)
+    return search.result(table)
 
 
 def levels_of(printed: QuasiIdentifiers, exact: QuasiIdentifiers) -> Levels:
@@ -131,11 +116,21 @@ def loss_of(printed: QuasiIdentifiers, exact: QuasiIdentifiers) -> float:
     return _units(printed, exact) / _FULL
 
 
-def mean_loss(classes: Sequence[AnonymousClass], left: int = 0) -> float:
-    """Return the mean loss per payment, those that are left counting 1; 0 when there is none."""
-    lost = sum(sum(map(_units, repeat(one.printed), map(_QUASI, one.rows))) for one in classes)
-    total = sum(len(one.rows) for one in classes) + left
-    return (lost / _FULL + left) / total if total else 0.0
+def losses_of(table: RowTable, classes: Classes) -> list[float]:
+    """Return the mean loss of the rows of each class."""
+    count = len(classes.printed)
+    taken = classes.labels >= 0
+    labels = classes.labels[taken]
+    lost = np.zeros(count, dtype=np.int64)
+    for place, column in enumerate(table.quasi):
+        width = len(column.values)
+        pairs, rows = np.unique(labels * width + column.codes[taken], return_counts=True)
+        texts = column.values[pairs % width].tolist()
+        owners = pairs // width
+        steps = [_step(place, exact, classes.printed[owner][place]) for owner, exact in zip(owners.tolist(), texts, strict=True)]
+        np.add.at(lost, owners, rows * np.array(steps, dtype=np.int64))
+    sizes = np.bincount(labels, minlength=count)
+    return [units / _FULL / size for units, size in zip(lost.tolist(), sizes.tolist(), strict=True)]
 
 
 def _units(printed: QuasiIdentifiers, exact: QuasiIdentifiers) -> int:
@@ -150,17 +145,18 @@ def _step(place: int, exact: str, shown: str) -> int:
 class _Search:
     """The state of one search: a class number per row, -1 for none."""
 
-    def __init__(self, rows: Sequence[Row], limits: Limits, time_level: int, whole: Mapping[str, int]) -> None:
-        self._columns = Columns.of(rows, PATHS)
+    def __init__(self, table: RowTable, limits: Limits, time_level: int, whole: Mapping[str, int]) -> None:
+        self._columns = Columns.of(table, PATHS)
         self._limits = limits
         self._floor = tuple(time_level if place == TIME else 0 for place in range(len(HEIGHTS)))
         number = {value: index for index, value in enumerate(whole)}
-        self._sensitive = np.array([number[row.sensitive] for row in rows], dtype=np.int64)
+        sensitive = table.sensitive.renumbered()
+        self._sensitive = np.array([number[value] for value in sensitive.values.tolist()], dtype=np.int64)[sensitive.codes]
         self._whole = np.array(list(whole.values()), dtype=np.int64)
         # In whole steps, so that both sides of the comparison are integers.
         self._closeness = int(limits.t * _CLOSENESS_STEPS + 1e-6)
         self._allowed = limits.loss * _FULL + 1e-9
-        self.labels = np.full(len(rows), -1, dtype=np.int64)
+        self.labels = np.full(table.count, -1, dtype=np.int64)
         self._classes = 0
 
     def sweep(self) -> None:
@@ -245,16 +241,18 @@ class _Search:
                     break
                 cost[best] = _FULL
 
-    def result(self, rows: Sequence[Row]) -> tuple[list[AnonymousClass], list[Row]]:
-        """Return the classes sorted by what they print, those printed alike as one, and the rows that are left."""
-        left = [rows[index] for index in np.flatnonzero(self.labels < 0).tolist()]
+    def result(self, table: RowTable) -> Classes:
+        """Return the classes sorted by what they print, those printed alike as one."""
         if not self._classes:
-            return [], left
+            return Classes(self.labels, [])
         levels, witnesses = self._columns.tightened(self.labels, self._classes, self._floor)
-        members = self._columns.members(self.labels, self._classes)
-        merged: dict[QuasiIdentifiers, list[int]] = {}
-        for steps, witness, indexes in zip(levels.tolist(), witnesses.tolist(), members, strict=True):
-            exact = rows[witness].quasi
-            printed = QuasiIdentifiers(*(path(value)[level] for path, value, level in zip(PATHS, exact, steps, strict=True)))
-            merged.setdefault(printed, []).extend(indexes)
-        return [AnonymousClass(printed, tuple(rows[index] for index in sorted(merged[printed]))) for printed in sorted(merged)], left
+        shown = []
+        for place, (path, column) in enumerate(zip(PATHS, table.quasi, strict=True)):
+            exact = column.values[column.codes[witnesses]].tolist()
+            shown.append([path(value)[level] for value, level in zip(exact, levels[:, place].tolist(), strict=True)])
+        found = list(map(QuasiIdentifiers, *shown))
+        printed = sorted(set(found))
+        rank = {one: index for index, one in enumerate(printed)}
+        # The last element is what -1 finds: rows that are left stay left.
+        merged = np.array([*(rank[one] for one in found), -1], dtype=np.int64)
+        return Classes(merged[self.labels], printed)

@@ -17,17 +17,18 @@ from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
-from privacy.anonymity import Row
-from privacy.hierarchies import MISSING, QuasiIdentifiers, hour_of
+from privacy.arrivals import arrived_of
 from privacy.masking import MONGODB
 from privacy.parts import MaskedPart, MaskedPayment
 from privacy.policies.catalogue import SINKS
 from privacy.policy import Policy
 from privacy.regions import Regional, here
 from privacy.releases import release
-from privacy.state import StagedRow, StageState
-from privacy.windows import Window
+from privacy.staged import Staged
+from privacy.state import StageState
+from privacy.windows import LATE, Window
 from sketches import alike
 from sketches.similarity import Group
 from storage.documents import (
@@ -52,9 +53,7 @@ __all__ = [
     "absorb",
     "close_window",
     "concluded",
-    "features_of",
     "hold",
-    "staged_row",
 ]
 
 MOST_GROUPS = 200
@@ -72,11 +71,13 @@ class Absorbed(msgspec.Struct):
     """By store."""
     newest_ms: int
     """Latest event time of a payment, 0 where there is none."""
-    staged: dict[int, list[StagedRow]]
+    staged: dict[int, Staged]
     """Window start to the payments that wait for it."""
     new_places: list[bytes]
     """Keys that the filter took in."""
     late: int
+    unstored: int = 0
+    """Payments that no store keeps."""
 
 
 class ClosedWindow(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ class ClosedWindow(msgspec.Struct, frozen=True):
     """By store."""
     released: int
     suppressed: int
-    held: tuple[StagedRow, ...]
+    held: Staged | None
     """For the window of the next tier."""
 
 
@@ -102,21 +103,19 @@ def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, posit
         positions: where the micro-batch ends on each partition of `decisions`.
     """
     payments = sorted((payment for part in parts for payment in part.payments), key=_place_in_kafka)
-    events = ((payment.partition, payment.minute_ms) for payment in payments)
-    state.clock, windows = state.clock.assigned(policy.windows, events)
     transactions: dict[str, list[MaskedTransaction]] = {store: [] for store in SINKS}
-    staged: dict[int, list[StagedRow]] = {}
     new_places: list[bytes] = []
-    for payment, window in zip(payments, windows, strict=True):
+    for payment in payments:
         known = _place_known(state, payment, new_places)
         for store, transaction in payment.documents.items():
             known_here = known if transaction.place is not None else None
             transactions[store].append(msgspec.structs.replace(transaction, place_seen_before=known_here))
-        if window is not None:
-            staged.setdefault(window, []).append(staged_row(payment))
-    for window, rows in staged.items():
-        state.open_windows[0][window] = state.open_windows[0].get(window, 0) + len(rows)
     state.sample.update_batch(payment.documents[MONGODB].id.encode() for payment in payments)
+    arrived = arrived_of(payments, [part.columns for part in parts if part.columns is not None])
+    state.clock, starts = state.clock.assigned_columns(policy.windows, arrived.partitions, arrived.minutes_ms)
+    staged = {start: arrived.staged.take(np.flatnonzero(starts == start)) for start in sorted({*starts.tolist()} - {LATE})}
+    for start, rows in staged.items():
+        state.open_windows[0][start] = state.open_windows[0].get(start, 0) + rows.count
     state.clock = state.clock.closed(policy.windows)
     heartbeats = [heartbeat for part in parts for heartbeat in part.heartbeats]
     state.silence, drain = state.silence.after(heartbeats, policy.windows.drain_ms, positions)
@@ -124,10 +123,11 @@ def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, posit
         state.clock = state.clock.drained(policy.windows, state.open_windows[0])
     return Absorbed(
         transactions={store: tuple(sorted(some, key=_BY_ID)) for store, some in transactions.items()},
-        newest_ms=max((payment.minute_ms for payment in payments), default=0),
+        newest_ms=int(arrived.minutes_ms.max(initial=0)),
         staged=staged,
         new_places=new_places,
-        late=windows.count(None),
+        late=int(np.count_nonzero(starts == LATE)),
+        unstored=len(starts) - len(payments),
     )
 
 
@@ -150,37 +150,7 @@ def _place_known(state: StageState, payment: MaskedPayment, new_places: list[byt
     return known
 
 
-def staged_row(payment: MaskedPayment) -> StagedRow:
-    """Return what a payment's window needs of it: nothing more exact than MongoDB holds, but for the time."""
-    document = payment.documents[MONGODB]
-    quasi = QuasiIdentifiers(
-        cell=document.place.cell if document.place else MISSING,
-        hour=hour_of(payment.minute_ms),
-        amount_band=document.amount_band,
-        category=document.category,
-    )
-    row = Row(payment.id, payment.person, quasi, document.verdict.value)
-    tokens = {store: transaction.id for store, transaction in payment.documents.items()}
-    return StagedRow(row, features_of(document, quasi, payment.minute_ms), tokens)
-
-
-def features_of(transaction: MaskedTransaction, quasi: QuasiIdentifiers, minute_ms: int) -> tuple[str, ...]:
-    """Return what makes two payments alike: seven features, so that two of them may differ in one at a similarity of 0.7."""
-    quarter = minute_ms // 900_000 % 4
-    return (
-        f"amount={quasi.amount_band}",
-        f"category={quasi.category}",
-        f"cell={quasi.cell}",
-        f"channel={transaction.channel}",
-        f"device={transaction.device_type or MISSING}",
-        f"merchant={transaction.merchant}",
-        f"quarter={quasi.hour}:{quarter * 15:02d}",
-    )
-
-
-def close_window(
-    rows: Sequence[StagedRow], policy: Policy, window: Window, seq: int, salt: bytes, regional: Regional = here
-) -> ClosedWindow:
+def close_window(rows: Staged, policy: Policy, window: Window, seq: int, salt: bytes, regional: Regional = here) -> ClosedWindow:
     """Return what a closed window gives; its rows decide, not their order.
 
     Args:
@@ -194,7 +164,8 @@ def close_window(
     Raises:
         UnsafeReleaseError: a class failed its proof.
     """
-    outcome = release([staged.row for staged in rows], policy.name, policy.terms(window), window, salt, regional)
+    rows = rows.ordered()
+    outcome = release(rows.table, policy.name, policy.terms(window), window, salt, regional)
     last = window.tier == policy.windows.last_tier
     return ClosedWindow(
         window=window,
@@ -202,29 +173,32 @@ def close_window(
         # Payments are compared once, with all of their first window.
         groups={} if window.tier else _groups(rows, policy.similarity, window.start_ms, seq),
         released=outcome.released,
-        suppressed=len(outcome.left) if last else 0,
-        held=() if last else tuple(StagedRow(row, (), {}) for row in outcome.left),
+        suppressed=outcome.left.count if last else 0,
+        held=None if last or not outcome.left.count else Staged(outcome.left),
     )
 
 
-def hold(state: StageState, policy: Policy, closed: Sequence[ClosedWindow]) -> dict[int, list[StagedRow]]:
+def hold(state: StageState, policy: Policy, closed: Sequence[ClosedWindow]) -> dict[int, Staged]:
     """Count what closed windows of one tier hold back into the windows of the next, and return it by their starts."""
-    held: dict[int, list[StagedRow]] = {}
+    several: dict[int, list[Staged]] = {}
     for one in closed:
-        if one.held:
+        if one.held is not None:
             later = state.clock.window(policy.windows, one.window.tier + 1, one.window.start_ms)
-            held.setdefault(later.start_ms, []).extend(one.held)
+            several.setdefault(later.start_ms, []).append(one.held)
+    held = {start_ms: Staged.joined(some) for start_ms, some in several.items()}
     for start_ms, rows in held.items():
         windows = state.open_windows[closed[0].window.tier + 1]
-        windows[start_ms] = windows.get(start_ms, 0) + len(rows)
+        windows[start_ms] = windows.get(start_ms, 0) + rows.count
     return held
 
 
-def _groups(rows: Sequence[StagedRow], similarity: float, start_ms: int, seq: int) -> dict[str, tuple[SimilarGroup, ...]]:
-    known = {staged.row.id: staged for staged in rows}
+def _groups(rows: Staged, similarity: float, start_ms: int, seq: int) -> dict[str, tuple[SimilarGroup, ...]]:
+    ids = [identity.decode() for identity in rows.table.ids.tolist()] if rows.likeness else []
+    person_of = dict(zip(ids, rows.table.people.codes.tolist(), strict=False))
+    known = dict(zip(ids, rows.likeness, strict=True))
     found: list[tuple[Group, int]] = []
-    for group in alike({staged.row.id: frozenset(staged.features) for staged in rows}, similarity):
-        people = len({known[member].row.subject for member in group.members})
+    for group in alike({identity: frozenset(one.features) for identity, one in known.items()}, similarity):
+        people = len({person_of[member] for member in group.members})
         # One person buying alike twice is a habit, not a group.
         if people > 1 and len(found) < MOST_GROUPS:
             found.append((group, people))
@@ -326,7 +300,8 @@ def _counted(
         id=before.id,
         seq=seq,
         decisions=before.decisions + sum(part.decisions for part in parts),
-        transactions=before.transactions + sum(len(part.payments) for part in parts),
+        transactions=before.transactions + sum(len(part.payments) for part in parts) + absorbed.unstored,
+        unstored=before.unstored + absorbed.unstored,
         amendments=before.amendments + sum(part.amended for part in parts),
         released=before.released + sum(window.released for window in closed),
         suppressed=before.suppressed + sum(window.suppressed for window in closed),

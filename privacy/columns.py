@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from privacy.table import Coded, RowTable
 
 __all__ = ["Columns", "Indexes"]
 
@@ -16,14 +16,6 @@ _DENSE = 8
 """A table of so many cells per row is cheaper than sorting the rows."""
 _BLOCK_CELLS = 4_000_000
 """Most comparisons in one block of `common_levels`."""
-
-
-class _Person(Protocol):
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def quasi(self) -> tuple[str, ...]: ...
 
 
 class Columns:
@@ -43,10 +35,10 @@ class Columns:
         self._people_count = int(people.max()) + 1
 
     @classmethod
-    def of(cls, rows: Sequence[_Person], paths: Sequence[Callable[[str], tuple[str, ...]]]) -> Columns:
-        """Return the columns of at least one row."""
-        people, _ = _numbered([row.subject for row in rows])
-        return cls(people, [_node_codes([row.quasi[place] for row in rows], path) for place, path in enumerate(paths)])
+    def of(cls, table: RowTable, paths: Sequence[Callable[[str], tuple[str, ...]]]) -> Columns:
+        """Return the columns of at least one row of an ordered table."""
+        people = table.people.renumbered().codes.astype(np.int64)
+        return cls(people, [_node_codes(column, path) for column, path in zip(table.quasi, paths, strict=True)])
 
     def people_among(self, rows: Indexes) -> int:
         """Return how many people these rows are of."""
@@ -72,13 +64,6 @@ class Columns:
                 distinct, keys = np.unique(keys, return_inverse=True)
                 span = len(distinct)
         return keys, span
-
-    def members(self, labels: Indexes, classes: int) -> list[list[int]]:
-        """Return the rows of each class."""
-        order, borders = _sorted_by(labels, classes)
-        rows = order.tolist()
-        edges = [*borders.tolist(), len(rows)]
-        return [rows[start:end] for start, end in pairwise(edges)]
 
     def tightened(self, labels: Indexes, classes: int, floor: Sequence[int]) -> tuple[Indexes, Indexes]:
         """Return per class the lowest level of each quasi-identifier at which all its rows are alike, and one row of it."""
@@ -113,15 +98,8 @@ def _sorted_by(labels: Indexes, classes: int) -> tuple[Indexes, Indexes]:
     return order, np.cumsum(sizes) - sizes
 
 
-def _numbered(values: Sequence[str]) -> tuple[Indexes, list[str]]:
-    """Return a number per value, and the distinct values by their numbers."""
-    numbers: dict[str, int] = {}
-    codes = np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
-    return codes, list(numbers)
-
-
-def _node_codes(values: Sequence[str], path: Callable[[str], tuple[str, ...]]) -> list[Indexes]:
+def _node_codes(column: Coded, path: Callable[[str], tuple[str, ...]]) -> list[Indexes]:
     """Return per level one code per row."""
-    codes, distinct = _numbered(values)
-    above = zip(*(path(value) for value in distinct), strict=True)
-    return [_numbered(level)[0][codes] for level in above]
+    exact = column.renumbered()
+    above = zip(*(path(value) for value in exact.values.tolist()), strict=True)
+    return [Coded.of(level).codes.astype(np.int64)[exact.codes] for level in above]

@@ -35,7 +35,8 @@ from privacy.policies.model import PERSON_KINDS
 from privacy.policies.operators import Token
 from privacy.policies.services import SHARED
 from privacy.policy import compiled_policy
-from privacy.state import StagedRow, sequence_of
+from privacy.staged import PackedStaged, Staged
+from privacy.state import sequence_of
 from privacy.tokens import TokenKind
 from storage.erasure import Eraser, Stores, erase_documents, erasing, mend
 from storage.kinds import ALERTS, TRANSACTIONS
@@ -268,10 +269,10 @@ def _staged(directory: Path, person: str) -> int:
     count = 0
     for path in directory.glob("staged/*/*.rows"):
         try:
-            rows = msgspec.msgpack.decode(path.read_bytes(), type=list[StagedRow])
+            rows = Staged.unpacked(msgspec.msgpack.decode(path.read_bytes(), type=PackedStaged))
         except FileNotFoundError:
             continue  # the stage goes on meanwhile
-        count += sum(one.row.subject == person for one in rows)
+        count += rows.count - rows.without({person}).count
     return count
 
 

@@ -13,10 +13,12 @@ import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from privacy.identifiers.keyring import KeyRing
@@ -116,13 +118,14 @@ def decode_part(packed: bytes) -> MaskedPart:
 
 def _add_batch(builder: PartBuilder, batch: pa.RecordBatch, sources: dict[str, Source]) -> None:
     """Hand runs of one topic and partition to the builder: a task reads its partitions one after the other."""
-    columns = batch.to_pydict()
-    topics: list[str] = columns["topic"]
-    partitions: list[int] = columns["partition"]
-    offsets: list[int] = columns["offset"]
-    values: list[bytes | None] = columns["value"]
-    start = 0
-    for end in range(1, len(topics) + 1):
-        if end == len(topics) or topics[end] != topics[start] or partitions[end] != partitions[start]:
-            builder.add(sources[topics[start]], partitions[start], offsets[start:end], values[start:end])
-            start = end
+    count = batch.num_rows
+    if not count:
+        return
+    names = batch.column("topic").dictionary_encode()
+    topics, numbers = names.dictionary.to_pylist(), names.indices.to_numpy()
+    partitions = batch.column("partition").to_numpy()
+    offsets: list[int] = batch.column("offset").to_numpy().tolist()
+    values: list[bytes | None] = batch.column("value").to_numpy(zero_copy_only=False).tolist()
+    changes = np.flatnonzero((numbers[1:] != numbers[:-1]) | (partitions[1:] != partitions[:-1])) + 1
+    for start, end in pairwise([0, *changes.tolist(), count]):
+        builder.add(sources[str(topics[numbers[start]])], int(partitions[start]), offsets[start:end], values[start:end])

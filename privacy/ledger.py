@@ -29,7 +29,8 @@ from privacy.files import read_whole, write_whole
 from privacy.heartbeat import Silence
 from privacy.members import window_salt
 from privacy.policy import Policy
-from privacy.state import StagedRow, StageState
+from privacy.staged import PackedStaged, Staged
+from privacy.state import StageState
 from privacy.windows import Clock, Window
 from sketches import BloomFilter, Reservoir
 from storage.documents import Progress
@@ -38,7 +39,7 @@ from veilocity.errors import StateError
 __all__ = ["SNAPSHOT_BATCHES", "Ledger"]
 
 _LOST = "staged payments of the privacy stage were lost or added: restore its whole folder, or remove it to begin anew"
-LAYOUT = 3
+LAYOUT = 4
 SNAPSHOT_BATCHES = 200
 _NOTHING = -1
 
@@ -179,32 +180,32 @@ class Ledger:
             for start_ms, count in list(windows.items()):
                 # What a broken-off attempt at this micro-batch has staged does not count.
                 rows = self._rows(tier, start_ms, before=batch)
-                if len(rows) != count:
+                if rows.count != count:
                     raise StateError(_LOST)
-                windows[start_ms] = sum(row.row.subject not in gone for row in rows)
+                windows[start_ms] = rows.without(gone).count
                 if not windows[start_ms]:
                     del windows[start_ms]
         self._gone, self._batch = gone, batch
         return before - state.pending
 
-    def stage(self, batch: int, tier: int, staged: dict[int, list[StagedRow]]) -> None:
+    def stage(self, batch: int, tier: int, staged: dict[int, Staged]) -> None:
         """Put payments aside until their windows, by their starts, close; staging a micro-batch again overwrites it.
 
         A micro-batch stages for a tier once: payments that it read for tier 0, those that a window of the tier before left for a later.
         """
         for start_ms, rows in staged.items():
-            write_whole(self._folder(tier, start_ms) / f"{batch}.rows", msgspec.msgpack.encode(rows))
+            write_whole(self._folder(tier, start_ms) / f"{batch}.rows", msgspec.msgpack.encode(rows.packed()))
 
-    def staged(self, tier: int, start_ms: int, expected: int) -> list[StagedRow]:
-        """Return all payments that wait for a window, sorted by id.
+    def staged(self, tier: int, start_ms: int, expected: int) -> Staged:
+        """Return all payments that wait for a window.
 
         Raises:
             StateError: there are not as many as were counted.
         """
         rows = self._rows(tier, start_ms)
-        if len(rows) != expected:
+        if rows.count != expected:
             raise StateError(_LOST)
-        return sorted(rows, key=lambda staged: staged.row.id)
+        return rows
 
     def salt(self, window: Window) -> bytes:
         """Return the salt of a window that closes; it is on the disk when this returns, and goes with the window's staged payments.
@@ -245,7 +246,7 @@ class Ledger:
     def _open_requests(self, applied: Sequence[str]) -> tuple[str, ...]:
         return tuple(identity for identity in self._requests.ids() if identity not in applied)
 
-    def _rows(self, tier: int, start_ms: int, before: int | None = None) -> list[StagedRow]:
+    def _rows(self, tier: int, start_ms: int, before: int | None = None) -> Staged:
         """Return what is staged for a window, without who is being forgotten: what this micro-batch itself staged of them is new.
 
         Args:
@@ -253,12 +254,12 @@ class Ledger:
             start_ms: of the window.
             before: only by micro-batches before this one.
         """
-        rows: list[StagedRow] = []
+        rows: list[Staged] = []
         for path in self._folder(tier, start_ms).glob("*.rows"):
             if before is None or int(path.stem) < before:
                 hidden = self._gone if int(path.stem) < self._batch else frozenset()
-                rows += [row for row in read_whole(path, list[StagedRow]) if row.row.subject not in hidden]
-        return rows
+                rows.append(Staged.unpacked(read_whole(path, PackedStaged)).without(hidden))
+        return Staged.joined(rows)
 
     def _places(self, batch: int, snapshot: int) -> BloomFilter:
         if snapshot == _NOTHING:
@@ -278,7 +279,7 @@ class Ledger:
             raise StateError(f"ledger layout {layout} is newer than {LAYOUT}: upgrade this program")
         if layout < LAYOUT:
             raise StateError(
-                f"ledger layout {layout} is older than {LAYOUT} and has the same tokens for both stores: use the program that wrote it, "
+                f"ledger layout {layout} is older than {LAYOUT}: use the program that wrote it, "
                 "or remove the folder of the privacy stage together with the stores' data to begin anew"
             )
         entry = read_whole(self._entry_path(batch), _Entry)
@@ -304,11 +305,11 @@ class Ledger:
 
 def _rewrite(path: Path, gone: frozenset[str]) -> None:
     """Take people out of a file of staged rows; a file without rows goes, and a folder without files."""
-    rows = read_whole(path, list[StagedRow])
-    kept = [row for row in rows if row.row.subject not in gone]
-    if kept and len(kept) < len(rows):
-        write_whole(path, msgspec.msgpack.encode(kept))
-    elif not kept:
+    rows = Staged.unpacked(read_whole(path, PackedStaged))
+    kept = rows.without(gone)
+    if 0 < kept.count < rows.count:
+        write_whole(path, msgspec.msgpack.encode(kept.packed()))
+    elif not kept.count:
         path.unlink()
         if not any(path.parent.iterdir()):
             path.parent.rmdir()

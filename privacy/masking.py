@@ -43,8 +43,10 @@ from privacy.policies.operators.context import Pseudonymiser as TokenMaker
 from privacy.policies.services import tools_for
 from privacy.rounding import minute_ms
 from privacy.tokens import TokenKind
+from privacy.unstored import UnstoredMasker
 from storage.documents import MaskedAlert, MaskedAmendment, MaskedEpisode, MaskedObservation, MaskedTransaction, Position
 from veilocity.contracts import Alert, Decision, Fix
+from veilocity.errors import FatalError
 
 if TYPE_CHECKING:
     from privacy.identifiers.sealing import SubjectKeyStore
@@ -88,13 +90,18 @@ class Masker:
             ring: the keys.
             subject_keys: opens the store of people's keys; called when there is evidence to seal, and not before.
         """
-        operator = policy.operator("alert", "evidence", MONGODB)
+        self.keeps_alerts, self.keeps_positions = policy.keeps("alert"), policy.keeps("position")
+        """Whether any store has these records."""
+        cells = policy.releases.quasi_identifiers.cell
+        self.unstored = None if policy.keeps("transaction") else UnstoredMasker(ring, STAGE, cells[0])
+        """For payments that no store has; then `decision` must not be called."""
+        operator = policy.operator("alert", "evidence", MONGODB) if self.keeps_alerts else None
         self._seal = operator if isinstance(operator, Seal) else None
         self._ring, self._subject_keys = ring, subject_keys
         # What is sealed has no field of its own, and only MongoDB keeps it.
         open_policy = _with_rules(policy, map(_unsealed, policy.rules))
         tools = {sink: tools_for(open_policy, ring, sink) for sink in SINKS}
-        self._payments = _Payments(open_policy, ring, tools)
+        self._payments = _Payments(open_policy, ring, tools) if self.unstored is None else None
         own = {sink: _with_rules(open_policy, _own_rules(open_policy, "alert", sink)) for sink in SINKS}
         self._alerts = {sink: RecordMasker(own[sink], "alert", sink, tools[sink]) for sink in SINKS}
         self._positions = RecordMasker(open_policy, "position", MONGODB, tools[MONGODB])
@@ -111,7 +118,10 @@ class Masker:
 
         Raises:
             ContractError: coordinates out of range.
+            FatalError: the policy drops the record `transaction`.
         """
+        if self._payments is None:
+            raise FatalError("the policy drops payments: take their rows by `unstored`")
         payment = decision.transaction
         documents = self._payments.documents(decision, seq)
         identity = self._inside.token(TokenKind.TRANSACTION, payment.id, self._always_ms)

@@ -16,6 +16,7 @@ import msgspec
 
 from privacy.heartbeat import Heartbeat
 from privacy.masking import Masker, amendment_of
+from privacy.unstored import MaskedColumns, UnstoredPayments
 from storage.documents import MaskedAlert, MaskedAmendment, MaskedTransaction, Position
 from veilocity.contracts import Alert, Decision, Fix, decode
 from veilocity.errors import ContractError, RejectError, RejectReason
@@ -60,6 +61,8 @@ class MaskedPart(msgspec.Struct, array_like=True):
     """Reason code to records."""
     heartbeats: list[Heartbeat] = msgspec.field(default_factory=list)
     """In offset order: their topic has one partition."""
+    columns: MaskedColumns | None = None
+    """In place of `payments` and `amendments`, where no store keeps these."""
 
 
 class PartBuilder:
@@ -75,6 +78,7 @@ class PartBuilder:
         self._masker = masker
         self._seq = seq
         self._part = MaskedPart()
+        self._unstored = None if masker.unstored is None else UnstoredPayments(masker.unstored)
         self._rejected: Counter[str] = Counter()
         self._newest_fix: dict[str, Fix] = {}
         self._newest_alert: dict[str, tuple[Alert, dict[str, MaskedAlert]]] = {}
@@ -82,6 +86,11 @@ class PartBuilder:
 
     def add(self, source: Source, partition: int, offsets: Iterable[int], values: Iterable[bytes | None]) -> None:
         """Take records of one partition in offset order; refused ones are counted."""
+        if source == "decisions" and self._unstored is not None:
+            records = list(values)
+            self._part.decisions += len(records)
+            self._unstored.add(partition, records, self._rejected)
+            return
         take = {
             "decisions": self._add_decision,
             "alerts": self._add_alert,
@@ -104,7 +113,9 @@ class PartBuilder:
         part.positions = [self._masker.position(fix, self._seq) for fix in self._newest_fix.values()]
         part.alerts = self._masker.sealed(list(self._newest_alert.values()))
         part.amendments = [documents for _, documents in self._newest_amendment.values()]
-        part.rejected = dict(sorted(self._rejected.items()))
+        if self._unstored is not None:
+            part.columns, part.amended = self._unstored.finish(), self._unstored.amended
+        part.rejected = dict(sorted((reason, count) for reason, count in self._rejected.items() if count))
         return part
 
     def _add_decision(self, partition: int, offset: int, value: bytes) -> None:
@@ -125,6 +136,9 @@ class PartBuilder:
 
     def _add_alert(self, _partition: int, _offset: int, value: bytes) -> None:
         alert = decode(value, Alert)
+        if not self._masker.keeps_alerts:
+            self._part.alert_revisions += 1
+            return
         masked = self._masker.alert(alert, self._seq)
         self._part.alert_revisions += 1
         self._part.alerts_opened += alert.revision == 1
@@ -140,6 +154,8 @@ class PartBuilder:
         if not valid_coordinates(fix.lat, fix.lon):
             raise ContractError(RejectReason.INVALID_COORDINATES, "coordinates are out of range: check which program writes this topic")
         self._part.fixes += 1
+        if not self._masker.keeps_positions:
+            return
         known = self._newest_fix.get(fix.subject)
         if known is None or fix.fix_ns >= known.fix_ns:
             self._newest_fix[fix.subject] = fix

@@ -7,17 +7,21 @@ regions are anonymised: in this process, or on Spark's executors (`privacy.distr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import h3
 import msgspec
+import numpy as np
 
-from privacy.anonymity import AnonymousClass, Limits, Row, anonymise, sensitive_counts
+from privacy.anonymity import Classes, Limits, anonymise, sensitive_counts
+from privacy.columns import Indexes
 from privacy.hierarchies import MISSING, QuasiIdentifiers
+from privacy.table import RowTable
 
 __all__ = ["REGION_RESOLUTION", "Found", "Region", "Regional", "Terms", "anonymise_region", "anonymise_window", "here", "region_of"]
 
 REGION_RESOLUTION = 2
+_CELL = QuasiIdentifiers._fields.index("cell")
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -33,20 +37,20 @@ class Terms(msgspec.Struct, frozen=True):
     """Lowest level at which times may be printed."""
 
 
-class Region(msgspec.Struct, frozen=True, array_like=True):
-    """What one search gets: everything it needs, so that it can be sent."""
+class Region(msgspec.Struct, frozen=True):
+    """What one search gets: everything it needs."""
 
-    rows: tuple[Row, ...]
+    table: RowTable
     limits: Limits
     time_level: int
     whole: dict[str, int]
     """How often each sensitive value occurs in the window."""
 
 
-class Found(msgspec.Struct, frozen=True, array_like=True):
-    """What one search gives: rows as their places in the region, which is small to send."""
+class Found(msgspec.Struct, frozen=True):
+    """What one search gives."""
 
-    classes: list[tuple[QuasiIdentifiers, list[int]]]
+    classes: Classes
     fault: str = ""
     """Why a class failed its proof, where it did: then nothing may be released."""
 
@@ -66,34 +70,36 @@ def region_of(cell: str) -> str:
     return str(h3.cell_to_parent(cell, min(REGION_RESOLUTION, h3.get_resolution(cell))))
 
 
-def anonymise_window(rows: Sequence[Row], terms: Terms, regional: Regional) -> tuple[list[AnonymousClass], list[Row], list[Found]]:
-    """Return the classes of a window, the rows that are left, and what the regions gave (nothing where the window was not cut).
+def anonymise_window(table: RowTable, terms: Terms, regional: Regional) -> tuple[Classes, list[Found]]:
+    """Return the classes of a window, and what the regions gave (nothing where the window was not cut).
 
-    Every row is in one class or left. The same rows give the same classes whatever their order and wherever regions are searched.
+    Every row is in one class or left. The same rows give the same classes wherever regions are searched.
+
+    Args:
+        table: of the window, ordered.
+        terms: what classes must keep.
+        regional: where regions are searched.
     """
-    whole = sensitive_counts(rows)
-    if len(rows) <= terms.region_rows:
-        classes, left = anonymise(rows, terms.limits, terms.time_level, whole)
-        return classes, left, []
+    whole = sensitive_counts(table)
+    if table.count <= terms.region_rows:
+        return anonymise(table, terms.limits, terms.time_level, whole), []
     limits = msgspec.structs.replace(terms.limits, loss=min(terms.region_loss, terms.limits.loss))
-    regions = [Region(tuple(some), limits, terms.time_level, whole) for some in _cut(rows)]
-    found = regional(regions)
-    classes, left = [], []
-    for region, one in zip(regions, found, strict=True):
-        taken: set[int] = set()
-        for printed, places in one.classes:
-            taken.update(places)
-            classes.append(AnonymousClass(printed, tuple(region.rows[place] for place in places)))
-        left.extend(row for place, row in enumerate(region.rows) if place not in taken)
-    together, left = anonymise(left, terms.limits, terms.time_level, whole)
-    return _merged([*classes, *together]), left, found
+    cut = _cut(table)
+    found = regional([Region(table.take(rows), limits, terms.time_level, whole) for rows in cut])
+    labels = np.full(table.count, -1, dtype=np.int64)
+    printed: list[QuasiIdentifiers] = []
+    for rows, one in zip(cut, found, strict=True):
+        _put(labels, rows, one.classes, len(printed))
+        printed.extend(one.classes.printed)
+    left = np.flatnonzero(labels < 0)
+    together = anonymise(table.take(left), terms.limits, terms.time_level, whole)
+    _put(labels, left, together, len(printed))
+    return _merged(labels, [*printed, *together.printed]), found
 
 
 def anonymise_region(region: Region) -> Found:
     """Return the classes of one region."""
-    classes, _ = anonymise(region.rows, region.limits, region.time_level, region.whole)
-    place = {row.id: index for index, row in enumerate(region.rows)}
-    return Found([(one.printed, [place[row.id] for row in one.rows]) for one in classes])
+    return Found(anonymise(region.table, region.limits, region.time_level, region.whole))
 
 
 def here(regions: Sequence[Region]) -> list[Found]:
@@ -101,18 +107,24 @@ def here(regions: Sequence[Region]) -> list[Found]:
     return [anonymise_region(region) for region in regions]
 
 
-def _cut(rows: Sequence[Row]) -> list[list[Row]]:
+def _cut(table: RowTable) -> list[Indexes]:
     """Return the rows of each region, the regions in their order."""
-    regions = {cell: region_of(cell) for cell in {row.quasi.cell for row in rows}}
-    parts: dict[str, list[Row]] = {}
-    for row in rows:
-        parts.setdefault(regions[row.quasi.cell], []).append(row)
-    return [parts[region] for region in sorted(parts)]
+    cells = table.quasi[_CELL]
+    regions = [region_of(cell) for cell in cells.values.tolist()]
+    number = {region: place for place, region in enumerate(sorted(set(regions)))}
+    codes = np.array([number[region] for region in regions], dtype=np.int64)[cells.codes]
+    order = np.argsort(codes, kind="stable")
+    return [rows for rows in np.split(order, np.cumsum(np.bincount(codes, minlength=len(number)))[:-1]) if len(rows)]
 
 
-def _merged(classes: Iterable[AnonymousClass]) -> list[AnonymousClass]:
+def _put(labels: Indexes, rows: Indexes, classes: Classes, before: int) -> None:
+    """Give rows of a window the classes that they have in a part of it, numbered behind those that are there."""
+    labels[rows] = np.where(classes.labels < 0, -1, classes.labels + before)
+
+
+def _merged(labels: Indexes, found: Sequence[QuasiIdentifiers]) -> Classes:
     """Return classes that are printed alike as one: safe if they were, as people only add up and distances do not grow."""
-    rows: dict[QuasiIdentifiers, list[Row]] = {}
-    for one in classes:
-        rows.setdefault(one.printed, []).extend(one.rows)
-    return [AnonymousClass(printed, tuple(sorted(rows[printed], key=lambda row: row.id))) for printed in sorted(rows)]
+    printed = sorted(set(found))
+    rank = {one: number for number, one in enumerate(printed)}
+    # The last element is what -1 finds: rows that are left stay left.
+    return Classes(np.array([*(rank[one] for one in found), -1], dtype=np.int64)[labels], printed)

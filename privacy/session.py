@@ -17,6 +17,12 @@ _CONFIGURATION = {
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
 }
 
+_FETCH = {
+    # The client's defaults, 500 records and a megabyte, are for programs that do more with each record than hand it on.
+    "kafka.max.poll.records": "10000",
+    "kafka.max.partition.fetch.bytes": "8388608",
+}
+
 
 def start_session(settings: Settings) -> SparkSession:
     """Start the session; the workers are started too, and have imported what masking needs."""
@@ -33,4 +39,4 @@ def _warm_workers(session: SparkSession) -> None:
 
 def kafka_source_options(settings: Settings, topics: list[str]) -> dict[str, str]:
     """Return the options of the stage's Kafka source: committed records only, from the beginning, and never silently fewer."""
-    return {**spark.source_options(settings, topics), "maxOffsetsPerTrigger": str(settings.privacy_batch_records)}
+    return {**spark.source_options(settings, topics), **_FETCH, "maxOffsetsPerTrigger": str(settings.privacy_batch_records)}

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from privacy.anonymity import Row
 from privacy.heartbeat import Silence
 from privacy.policy import Policy
 from privacy.windows import Clock
 from sketches import BloomFilter, Reservoir
 from storage.documents import Progress
 
-__all__ = ["PROGRESS_ID", "StageState", "StagedRow", "sequence_of"]
+__all__ = ["PROGRESS_ID", "StageState", "sequence_of"]
 
 PROGRESS_ID = "privacy"
 _SAMPLE_SEED = b"veilocity sample"
-
-
-class StagedRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A payment that waits for its window to close."""
-
-    row: Row
-    features: tuple[str, ...]
-    """What it is compared by when alike payments are grouped; nothing once it is held for a later tier."""
-    tokens: dict[str, str]
-    """Its id in each store, by which groups name it; nothing once it is held for a later tier."""
 
 
 class StageState(msgspec.Struct):

@@ -24,11 +24,16 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from veilocity.errors import SettingsError
 from veilocity.eventtime import window_start_ms
 
-__all__ = ["Clock", "Window", "WindowPolicy"]
+__all__ = ["LATE", "Clock", "Window", "WindowPolicy"]
+
+LATE = -(2**63)
+"""In a column of starts of windows: the event is late."""
 
 
 class WindowPolicy(msgspec.Struct, frozen=True):
@@ -100,15 +105,31 @@ class Clock(msgspec.Struct, frozen=True):
             policy: the windows.
             events: (partition, event time in ms), in offset order within each partition.
         """
+        columns = np.array(list(events), dtype=np.int64).reshape(-1, 2)
+        clock, starts = self.assigned_columns(policy, columns[:, 0], columns[:, 1])
+        return clock, [None if start == LATE else start for start in starts.tolist()]
+
+    def assigned_columns(
+        self, policy: WindowPolicy, partitions: NDArray[np.int64], events_ms: NDArray[np.int64]
+    ) -> tuple[Clock, NDArray[np.int64]]:
+        """Return what `assigned` does, from columns and as a column; a late event has `LATE`.
+
+        Args:
+            policy: the windows.
+            partitions: (n,), of each event.
+            events_ms: (n,), in offset order within each partition.
+        """
         newest = dict(self.newest_ms)
-        windows: list[int | None] = []
-        for partition, event_ms in events:
-            passed = max(newest.get(partition, event_ms), event_ms)
-            newest[partition] = passed
-            start = window_start_ms(event_ms, policy.width_ms)
-            end = start + policy.width_ms
-            windows.append(None if end <= passed - policy.delay_ms or end <= self.closed_ms else start)
-        return Clock(newest, self.closed_ms, self.cuts_ms), windows
+        starts = events_ms - events_ms % policy.width_ms
+        ends = starts + policy.width_ms
+        late = ends <= self.closed_ms
+        for partition in np.flatnonzero(np.bincount(partitions)).tolist():
+            rows = np.flatnonzero(partitions == partition)
+            times = events_ms[rows]
+            passed = np.maximum.accumulate(np.maximum(times, newest.get(partition, times[0])))
+            newest[partition] = int(passed[-1])
+            late[rows] |= ends[rows] <= passed - policy.delay_ms
+        return Clock(newest, self.closed_ms, self.cuts_ms), np.where(late, LATE, starts)
 
     def closed(self, policy: WindowPolicy) -> Clock:
         """Return the clock with every window closed that all partitions have passed."""

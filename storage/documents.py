@@ -274,7 +274,8 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 class Progress(msgspec.Struct, frozen=True, gc=False):
     """What the privacy stage has done since its beginning: one document, written last in every batch.
 
-    decisions = transactions + amendments + rejected_decisions (each of `transactions` is in both stores, or was deleted with its person)
+    decisions = transactions + amendments + rejected_decisions
+    transactions = documents of payments in each store + those that were deleted with their people + unstored
     transactions = released + suppressed + late + pending + erased
     """
 
@@ -284,6 +285,8 @@ class Progress(msgspec.Struct, frozen=True, gc=False):
     decisions: int = 0
     transactions: int = 0
     """Payments: first answers."""
+    unstored: int = 0
+    """Those of them that no store keeps, because the policy drops the record `transaction`."""
     amendments: int = 0
     """Later answers to payments."""
     released: int = 0

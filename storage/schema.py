@@ -17,7 +17,7 @@ from veilocity.errors import StateError
 
 __all__ = ["INDEXES", "STORE_VERSION", "ensure_collections", "refuse_newer"]
 
-STORE_VERSION = 4
+STORE_VERSION = 5
 """Raise it when an older program would misread what a newer one stores, and say in docs/stores.md how old data gets there."""
 _ID = "storage"
 _EXISTS = 48
@@ -42,6 +42,7 @@ _ADDED: dict[int, dict[str, Document]] = {
     },
     3: {ALERTS.name: {"sealed": None}, PROGRESS.name: {"positions_since_ms": 0}},
     4: {PROGRESS.name: {"erased": 0}},
+    5: {PROGRESS.name: {"unstored": 0}},
 }
 """By version, the fields that it added and what they are in documents of earlier ones."""
 

@@ -48,6 +48,15 @@ class CompiledPolicy(msgspec.Struct, frozen=True):
         """SHA-256 of the whole as 64 hexadecimal digits: equal policies have equal digests, in every process and on every machine."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
 
+    def keeps(self, record: str) -> bool:
+        """Say whether any store gets documents of a record: `transaction`, `alert` or `position`."""
+        return any(rule.record == record for rule in self.rules)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The records that no store gets."""
+        return tuple(record for record in RECORDS if not self.keeps(record))
+
     def period_ms(self, kind: TokenKind) -> int | None:
         """Return the period of a kind's pseudonyms in milliseconds of event time; None for kinds that name an event."""
         return dict(self.periods)[kind] * _DAY_MS if kind in PERSON_KINDS else None

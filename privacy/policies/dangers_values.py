@@ -121,7 +121,8 @@ def alert_not_declared(draft: Draft) -> Iterator[Fault]:
 
     Source: Sweeney, "k-anonymity", IJUFKS 10 (2002): a record of one person is a class of size one.
     """
-    if "alert" in draft.policy.records and draft.policy.records["alert"].get(ABOUT_ONE_PERSON) is not True:
+    is_kept = draft.policy.records.get("alert", "drop") != "drop"
+    if is_kept and draft.policy.written("alert").get(ABOUT_ONE_PERSON) is not True:
         sentence = f"an alert is about one person and cannot be k-anonymous: say so with `{ABOUT_ONE_PERSON}: true`"
         yield Fault("alert-not-declared", f"alert.{ABOUT_ONE_PERSON}", "", sentence)
 

@@ -7,6 +7,7 @@ operation that does not fit, and a stored document that would lack what it needs
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -96,7 +97,9 @@ def draft_of(policy: Policy, records: Mapping[str, Record] = RECORDS) -> tuple[D
     return Draft(policy, tuple(rules)), tuple(faults)
 
 
-def _record_rules(record: Record, written: Mapping[str, object]) -> Iterator[Rule | Fault]:
+def _record_rules(record: Record, written: Mapping[str, object] | Literal["drop"]) -> Iterator[Rule | Fault]:
+    if written == "drop":
+        return
     fields = fields_of(record)
     for name in written:
         if name not in fields and not (record.name == "alert" and name == ABOUT_ONE_PERSON):

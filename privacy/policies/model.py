@@ -119,13 +119,18 @@ class Policy(_Section, frozen=True, kw_only=True):
     """Its name."""
     version: int
     """Of the policy: raise it with every change, as it is written into what is released."""
-    records: dict[str, dict[str, object]]
-    """Record to field to operation."""
+    records: dict[str, dict[str, object] | Literal["drop"]]
+    """Record to field to operation; `drop` where no store gets the record at all."""
     releases: Releases
     sinks: Sinks = Sinks()
     pseudonyms: Pseudonyms = Pseudonyms()
     aggregates: Aggregates | Literal["off"] = "off"
     sketches: Sketches = Sketches()
+
+    def written(self, record: str) -> dict[str, object]:
+        """Return what is written of a record's fields: nothing where it is dropped as a whole, or missing."""
+        fields = self.records.get(record, "drop")
+        return {} if fields == "drop" else fields
 
     def period_days(self, kind: TokenKind) -> int | None:
         """Return after how many days a pseudonym of this kind changes; None for kinds that name an event."""

@@ -59,7 +59,10 @@ def with_overrides(policy: Policy, /, **overrides: Unpack[Overrides]) -> Policy:
         before = max(releases.quasi_identifiers.cell, default=finest)
         cells = (finest, max(0, finest - 2), max(0, finest - 4))
         releases = msgspec.structs.replace(releases, quasi_identifiers=msgspec.structs.replace(releases.quasi_identifiers, cell=cells))
-        records = {name: {field: _at(written, before, finest) for field, written in fields.items()} for name, fields in records.items()}
+        records = {
+            name: "drop" if fields == "drop" else {field: _at(written, before, finest) for field, written in fields.items()}
+            for name, fields in records.items()
+        }
     name = overrides.get("policy") or policy.policy
     return msgspec.structs.replace(policy, policy=name, releases=releases, sketches=sketches, records=records)
 

@@ -3,24 +3,28 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
+from typing import NamedTuple
 
 import h3
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.anonymity import AnonymousClass, Limits, Row, loss_of, mean_loss
-from privacy.distributed import search_regions, verified_region
+from privacy.anonymity import Classes, Limits, Row, loss_of, losses_of
+from privacy.distributed import packed_region, search_regions, unpacked_found, verified_region
 from privacy.hierarchies import HEIGHTS, PATHS, QuasiIdentifiers, hour_path
 from privacy.members import members_of
 from privacy.regions import Found, Region, Regional, Terms, anonymise_window, here
-from privacy.releases import ReleasedWindow, class_id, verify, verify_written
+from privacy.releases import class_id, verify, verify_written
 from privacy.releases import release as released_window
+from privacy.table import RowTable
 from privacy.windows import Window
-from veilocity.contracts import Verdict
+from veilocity.contracts import Release, Verdict
 from veilocity.errors import UnsafeReleaseError
 
 CELLS = [
@@ -46,8 +50,25 @@ def row(number: int, person: str, quasi: QuasiIdentifiers, verdict: str = "clear
     return Row(f"{number:06d}", person, quasi, verdict)
 
 
-def release(rows: Sequence[Row], policy: str, asked: Terms, window: Window, regional: Regional = here) -> ReleasedWindow:
-    return released_window(rows, policy, asked, window, SALT, regional)
+class Outcome(NamedTuple):
+    """What a window gives, row by row."""
+
+    releases: tuple[Release, ...]
+    released: int
+    left: tuple[Row, ...]
+    loss: float
+
+
+def release(rows: Sequence[Row], policy: str, asked: Terms, window: Window, regional: Regional = here, salt: bytes = SALT) -> Outcome:
+    found = released_window(RowTable.of(rows), policy, asked, window, salt, regional)
+    return Outcome(found.releases, found.released, tuple(found.left.rows()), found.loss)
+
+
+def labelled(*several: tuple[QuasiIdentifiers, Sequence[Row]], left: Sequence[Row] = ()) -> tuple[Classes, RowTable]:
+    """Return classes of these rows, and the table of all."""
+    labels = [number for number, (_, rows) in enumerate(several) for _ in rows] + [-1 for _ in left]
+    table = RowTable.of([*(row for _, rows in several for row in rows), *left])
+    return Classes(np.array(labels, dtype=np.int64), [printed for printed, _ in several]), table
 
 
 def terms(k: int, l: int = 1, t: float = 1.0, loss: float = 1.0, region_rows: int = 10_000, time_level: int = 0) -> Terms:  # noqa: E741
@@ -96,19 +117,22 @@ def distance(rows: tuple[Row, ...], whole: list[Row]) -> float:
 
 @given(rows=ROWS, asked=TERMS, shuffler=st.randoms(use_true_random=False))
 def test_every_release_is_safe_whatever_the_rows(rows: list[Row], asked: Terms, shuffler: random.Random) -> None:
-    classes, left, _ = anonymise_window(rows, asked, here)
-    members = [row for one in classes for row in one.rows]
-    assert sorted(row.id for row in [*members, *left]) == [row.id for row in rows]
-    for one in classes:
-        assert len({row.subject for row in one.rows}) >= asked.limits.k
-        assert len({row.sensitive for row in one.rows}) >= asked.limits.l
-        assert distance(one.rows, rows) <= asked.limits.t + 1e-9
-        assert all(covers(one.printed, row.quasi) for row in one.rows)
-        assert asked.time_level == 0 or hour_path(one.rows[0].quasi.hour).index(one.printed.hour) >= asked.time_level
-        assert mean_loss([one]) <= asked.limits.loss + 1e-9
-    assert len({one.printed for one in classes}) == len(classes)
-    assert 0.0 <= mean_loss(classes, len(left)) <= 1.0
+    table = RowTable.of(rows).ordered()
+    assert table.rows() == rows
+    classes, _ = anonymise_window(table, asked, here)
+    losses = losses_of(table, classes)
+    for number, printed in enumerate(classes.printed):
+        members = tuple(row for row, label in zip(rows, classes.labels.tolist(), strict=True) if label == number)
+        assert len({row.subject for row in members}) >= asked.limits.k
+        assert len({row.sensitive for row in members}) >= asked.limits.l
+        assert distance(members, rows) <= asked.limits.t + 1e-9
+        assert all(covers(printed, row.quasi) for row in members)
+        assert asked.time_level == 0 or hour_path(members[0].quasi.hour).index(printed.hour) >= asked.time_level
+        assert losses[number] == pytest.approx(sum(loss_of(printed, row.quasi) for row in members) / len(members))
+        assert losses[number] <= asked.limits.loss + 1e-9
+    assert len(set(classes.printed)) == len(classes.printed)
     outcome = release(rows, "p", asked, WINDOW)
+    assert 0.0 <= outcome.loss <= 1.0
     shuffled = list(rows)
     shuffler.shuffle(shuffled)
     assert release(shuffled, "p", asked, WINDOW) == outcome
@@ -136,9 +160,9 @@ def test_regions_give_the_same_bytes_wherever_they_are_searched(rows: list[Row],
     """The worker's function gets packed regions in Arrow batches cut anyhow and gives packed classes, as on Spark without Spark."""
 
     def elsewhere(regions: Sequence[Region]) -> list[Found]:
-        sent = pa.table({"place": range(len(regions)), "packed": [msgspec.msgpack.encode(one) for one in regions]})
+        sent = pa.table({"place": range(len(regions)), "packed": [packed_region(one) for one in regions]})
         back = [line for batch in search_regions(reversed(sent.to_batches(max_chunksize=2))) for line in batch.to_pylist()]
-        return [msgspec.msgpack.decode(line["packed"], type=Found) for line in sorted(back, key=lambda line: line["place"])]
+        return [unpacked_found(line["packed"]) for line in sorted(back, key=lambda line: line["place"])]
 
     driver, executors = (release(rows, "p", asked, WINDOW, regional) for regional in (here, elsewhere))
     assert msgspec.json.encode(driver.releases) == msgspec.json.encode(executors.releases)
@@ -146,9 +170,9 @@ def test_regions_give_the_same_bytes_wherever_they_are_searched(rows: list[Row],
 
 
 def test_a_region_that_failed_its_proof_far_away_releases_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    unsafe = AnonymousClass(EXACT._replace(category="groceries"), tuple(GOOD))
-    monkeypatch.setattr("privacy.regions.anonymise", lambda *_: ([unsafe], []))
-    region = Region(tuple(GOOD), Limits(5), 0, {"clear": 6})
+    unsafe, table = labelled((EXACT._replace(category="groceries"), GOOD))
+    monkeypatch.setattr("privacy.regions.anonymise", lambda *_: unsafe)
+    region = Region(table, Limits(5), 0, {"clear": 6})
     assert verified_region(region).fault.startswith("a value lies outside")
     with pytest.raises(UnsafeReleaseError, match="outside"):
         release(GOOD, "p", terms(5, region_rows=1), WINDOW, lambda regions: [verified_region(one) for one in regions])
@@ -255,29 +279,35 @@ MORE = [row(index, f"person-{index}", EXACT) for index in range(6, 12)]
 changed = msgspec.structs.replace
 
 
+def doubled(table: RowTable) -> RowTable:
+    """Return a table in which a person has two numbers, as if it were two."""
+    values = table.people.values.copy()
+    values[1] = values[0]
+    return replace(table, people=table.people._replace(values=values))
+
+
 @pytest.mark.parametrize(
     ("classes", "fault"),
     [
-        ([AnonymousClass(EXACT, tuple(GOOD[:4]))], "fewer distinct people"),
-        ([AnonymousClass(EXACT, tuple(GOOD[:4]) + tuple(GOOD[:4]))], "fewer distinct people"),
-        ([AnonymousClass(EXACT._replace(category="groceries"), tuple(GOOD))], "outside"),
-        ([AnonymousClass(EXACT._replace(amount_band="EUR 1-10"), tuple(GOOD))], "outside"),
-        ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT._replace(hour="*"), tuple(GOOD))], "in two classes"),
-        ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT, tuple(MORE))], "printed alike"),
-        ([AnonymousClass(EXACT, tuple(GOOD)), AnonymousClass(EXACT, tuple(GOOD))], "in two classes"),
-        ([AnonymousClass(EXACT, (changed(GOOD[0], sensitive="flagged"), *GOOD[1:]))], "never staged as it is"),
-        ([AnonymousClass(EXACT, (changed(GOOD[0], subject="person-1"), *GOOD[1:]))], "never staged as it is"),
-        ([AnonymousClass(EXACT, (*GOOD, row(99, "nobody", EXACT)))], "never staged"),
+        (labelled((EXACT, GOOD[:4]), left=[*GOOD[4:], *MORE]), "fewer distinct people"),
+        (labelled((EXACT, [*GOOD[:4], *(changed(one, id=f"again{one.id}") for one in GOOD[:4])])), "fewer distinct people"),
+        (labelled((EXACT._replace(category="groceries"), GOOD)), "outside"),
+        (labelled((EXACT._replace(amount_band="EUR 1-10"), GOOD)), "outside"),
+        (labelled((EXACT, GOOD), (EXACT._replace(hour="*"), [changed(GOOD[0], subject="person-9"), *MORE])), "there twice"),
+        (labelled((EXACT, GOOD), (EXACT, MORE)), "printed alike"),
+        ((labelled((EXACT, GOOD))[0], RowTable.of([*GOOD, *MORE])), "not of these payments"),
+        ((labelled((EXACT, GOOD))[0]._replace(printed=[]), RowTable.of(GOOD)), "not of these payments"),
+        ((labelled((EXACT, GOOD))[0], doubled(RowTable.of(GOOD))), "two numbers"),
     ],
 )
-def test_a_class_that_is_not_safe_stops_the_release(classes: list[AnonymousClass], fault: str) -> None:
+def test_a_class_that_is_not_safe_stops_the_release(classes: tuple[Classes, RowTable], fault: str) -> None:
     with pytest.raises(UnsafeReleaseError, match=fault) as stopped:
-        verify(classes, Limits(5), [*GOOD, *MORE])
+        verify(classes[0], Limits(5), classes[1])
     assert "person-" not in str(stopped.value)
 
 
 def test_a_search_that_proposes_an_unsafe_class_releases_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("privacy.regions.anonymise", lambda rows, *_: ([AnonymousClass(EXACT, tuple(rows[:2]))], []))
+    monkeypatch.setattr("privacy.regions.anonymise", lambda *_: labelled((EXACT, GOOD[:2]), left=GOOD[2:])[0])
     with pytest.raises(UnsafeReleaseError):
         release(GOOD, "p", terms(5), WINDOW)
 
@@ -285,7 +315,7 @@ def test_a_search_that_proposes_an_unsafe_class_releases_nothing(monkeypatch: py
 def test_members_are_of_their_class_and_window_alone() -> None:
     (one,) = release(GOOD, "p", terms(5), WINDOW).releases
     assert one.members == members_of(SALT, one.class_id, [row.subject for row in GOOD])
-    (other,) = released_window(GOOD, "p", terms(5), WINDOW, bytes(32)).releases
+    (other,) = release(GOOD, "p", terms(5), WINDOW, salt=bytes(32)).releases
     assert not set(one.members) & set(other.members)
     assert changed(other, members=one.members) == one
 
@@ -303,9 +333,9 @@ def test_members_are_of_their_class_and_window_alone() -> None:
 def test_members_that_are_not_the_people_of_the_class_stop_the_release(people: list[str], salt: bytes, told: int) -> None:
     (right,) = release(GOOD, "p", terms(5), WINDOW).releases
     wrong = changed(right, members=members_of(salt, class_id("p", WINDOW, EXACT), people), people=told)
-    verify_written([AnonymousClass(EXACT, tuple(GOOD))], [right], SALT)
+    verify_written(*labelled((EXACT, GOOD)), [right], SALT)
     with pytest.raises(UnsafeReleaseError, match="members"):
-        verify_written([AnonymousClass(EXACT, tuple(GOOD))], [wrong], SALT)
+        verify_written(*labelled((EXACT, GOOD)), [wrong], SALT)
 
 
 def test_a_release_that_tells_wrong_members_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,11 +360,11 @@ def test_what_is_written_counts_what_is_in_the_class() -> None:
     ],
 )
 def test_a_class_that_gives_the_sensitive_value_or_the_time_away_stops_the_release(limits: Limits, time_level: int, fault: str) -> None:
-    whole = [*GOOD, *(changed(one, sensitive="flagged") for one in MORE[:2])]
+    classes, table = labelled((EXACT, GOOD), left=[changed(one, sensitive="flagged") for one in MORE[:2]])
     with pytest.raises(UnsafeReleaseError, match=fault):
-        verify([AnonymousClass(EXACT, tuple(GOOD))], limits, whole, time_level=time_level)
+        verify(classes, limits, table, time_level=time_level)
     # 6 of 6 against 6 of 8 are exactly a quarter apart.
-    verify([AnonymousClass(EXACT, tuple(GOOD))], Limits(5, t=0.25), whole)
+    verify(classes, Limits(5, t=0.25), table)
 
 
 def test_closeness_is_told_in_four_digits_rounded_up() -> None:

@@ -50,6 +50,11 @@ def in_store(store: str, number: int) -> str:
     return f"{DIGITS[store]}{number * (481_517 if store == MONGODB else 623_423) % 1_000_003:07x}{number:024x}"
 
 
+def person_token(person: int) -> str:
+    """Return the stage's pseudonym of a person: like a real one no number that other bytes might hold by accident."""
+    return f"{person:02x}".ljust(32, "e")
+
+
 def payment(number: int) -> MaskedPayment:
     person = number * 7 % 11
     cell = CELLS[person % 4]
@@ -60,7 +65,7 @@ def payment(number: int) -> MaskedPayment:
         partition=person % 2,
         offset=number,
         id=f"{number:032x}",
-        person=f"{person:032x}",
+        person=person_token(person),
         minute_ms=minute_ms,
         documents={
             store: MaskedTransaction(

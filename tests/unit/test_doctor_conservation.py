@@ -278,3 +278,17 @@ def test_a_checkpoint_that_cannot_be_seen_tells_nothing(tmp_path: Path) -> None:
 
 def test_the_public_names_of_the_equations_are_there() -> None:
     assert all(hasattr(equations, name) for name in equations.__all__)
+
+
+def test_payments_that_the_policy_drops_are_no_loss_in_any_store() -> None:
+    """Nothing of them is in a store; a store that has some all the same has too many."""
+    assert WHOLE.census is not None
+    mongodb, elasticsearch = (
+        msgspec.structs.replace(held, transactions=0, transactions_with_unfinished=0)
+        for held in (WHOLE.census.mongodb, WHOLE.census.elasticsearch)
+    )
+    unstored = msgspec.structs.replace(PROGRESS, unstored=PROGRESS.transactions)
+    census = msgspec.structs.replace(WHOLE.census, progress=unstored, mongodb=mongodb, elasticsearch=elasticsearch)
+    assert conservation(replace(WHOLE, census=census)).complete
+    assert conservation(replace(WHOLE, census=msgspec.structs.replace(census, mongodb=WHOLE.census.mongodb))).violated
+    assert conservation(replace(WHOLE, census=msgspec.structs.replace(census, progress=PROGRESS))).violated

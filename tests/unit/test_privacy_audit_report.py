@@ -134,6 +134,20 @@ def test_a_class_of_a_batch_that_is_being_written_may_come_before_its_payments()
     assert "linkage" in [check.name for check in audited(world).checks if not check.passed]
 
 
+def test_payments_that_the_policy_drops_are_in_no_store_and_are_no_fault() -> None:
+    world = clean_world()
+    total = world["mongodb"]["progress"][0]["transactions"]
+    kept = world["mongodb"]["transactions"]
+    for store in world.values():
+        for name in ("transactions", "groups", "samples"):
+            store.pop(name, None)
+    assert [check.name for check in audited(world).checks if not check.passed] == ["conservation"]
+    world["mongodb"]["progress"][0].update(unstored=total)
+    assert audited(world).passed
+    world["mongodb"]["transactions"] = kept[:1]
+    assert "conservation" in [check.name for check in audited(world).checks if not check.passed]
+
+
 def test_members_may_be_other_pseudonyms_in_each_store() -> None:
     world = clean_world()
     for release in world["mongodb"]["releases"]:

@@ -7,11 +7,13 @@ import msgspec
 import numpy as np
 
 from privacy.amounts import band, rounded_amount
+from privacy.arrivals import likeness_of, row_of
 from privacy.audit import Limits, StoredDocument, audit
-from privacy.batch import close_window, staged_row
+from privacy.batch import close_window
 from privacy.parts import MaskedPayment
 from privacy.policy import Policy
-from privacy.state import StagedRow
+from privacy.staged import Staged
+from privacy.table import RowTable
 from privacy.windows import Window, WindowPolicy
 from storage.documents import MaskedTransaction, Progress, ReleaseDocument, SimilarGroup
 from storage.kinds import GROUPS, PROGRESS, RELEASES, TRANSACTIONS, to_document
@@ -68,17 +70,18 @@ def waiting(one: MaskedTransaction) -> MaskedPayment:
 def test_what_the_stage_releases_passes_the_audit() -> None:
     rng = np.random.default_rng(11)
     transactions = payments(rng, 1_500)
-    held: list[StagedRow] = []
+    held: list[Staged] = []
     releases: list[ReleaseDocument] = []
     groups: list[SimilarGroup] = []
     for hour in range(HOURS):
         window = Window(0, START_MS + hour * HOUR_MS, START_MS + (hour + 1) * HOUR_MS)
-        rows = [staged_row(waiting(one)) for one in transactions if window.start_ms <= one.minute_ms < window.end_ms]
-        closed = close_window(rows, POLICY, window, hour, SALTS.bytes(32))
+        some = [waiting(one) for one in transactions if window.start_ms <= one.minute_ms < window.end_ms]
+        staged = Staged(RowTable.of(list(map(row_of, some))), tuple(map(likeness_of, some)))
+        closed = close_window(staged, POLICY, window, hour, SALTS.bytes(32))
         releases += closed.releases
         groups += closed.groups["mongodb"]
-        held += closed.held
-    last = close_window(held, POLICY, Window(1, START_MS, START_MS + HOURS * HOUR_MS), HOURS, SALTS.bytes(32))
+        held += [closed.held] if closed.held else []
+    last = close_window(Staged.joined(held), POLICY, Window(1, START_MS, START_MS + HOURS * HOUR_MS), HOURS, SALTS.bytes(32))
     releases += last.releases
     released = sum(one.release.payments for one in releases)
     progress = Progress("privacy", HOURS, transactions=1_500, released=released, suppressed=last.suppressed)

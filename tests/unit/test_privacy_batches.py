@@ -166,7 +166,7 @@ def test_nothing_is_left_half_written(tmp_path: Path) -> None:
 def test_a_ledger_of_another_layout_is_refused(tmp_path: Path) -> None:
     play(tmp_path, 100)
     path = tmp_path / "ledger" / "00000003.entry"
-    for layout, sentence in ((2, "older than 3 and has the same tokens"), (4, "newer than 3: upgrade")):
+    for layout, sentence in ((3, "older than 4: use the program"), (5, "newer than 4: upgrade")):
         path.write_bytes(msgspec.msgpack.encode({"layout": layout, "of": "another time"}))
         with pytest.raises(StateError, match=sentence):
             Ledger(tmp_path, POLICY).check(committed=3, begun=3)

@@ -274,7 +274,7 @@ def test_a_key_that_is_added_changes_people_from_its_time_on() -> None:
 
 def changed_policy(**operations: object) -> CompiledPolicy:
     policy = read_policy(DEFAULT_FILE)
-    return compile_policy(replace(policy, records={**policy.records, "transaction": {**policy.records["transaction"], **operations}}))
+    return compile_policy(replace(policy, records={**policy.records, "transaction": {**policy.written("transaction"), **operations}}))
 
 
 POLICIES = {
@@ -298,7 +298,7 @@ POLICIES = {
             sinks=replace(read_policy(DEFAULT_FILE).sinks, joinable=True),
             records={
                 **read_policy(DEFAULT_FILE).records,
-                "transaction": {**read_policy(DEFAULT_FILE).records["transaction"], "user": {"token": {"scope": "shared"}}},
+                "transaction": {**read_policy(DEFAULT_FILE).written("transaction"), "user": {"token": {"scope": "shared"}}},
             },
         )
     ),
@@ -364,7 +364,7 @@ def test_sealed_evidence_stands_in_mongodb_and_opens_there_until_the_person_is_f
 
 def test_a_policy_that_seals_nothing_asks_for_no_keys() -> None:
     policy = read_policy(DEFAULT_FILE)
-    unsealed = compile_policy(replace(policy, records={**policy.records, "alert": {**policy.records["alert"], "evidence": "drop"}}))
+    unsealed = compile_policy(replace(policy, records={**policy.records, "alert": {**policy.written("alert"), "evidence": "drop"}}))
 
     def closed() -> MemorySubjectKeyStore:
         raise AssertionError("opened")

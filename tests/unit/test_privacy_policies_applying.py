@@ -165,7 +165,7 @@ def tools(policy: CompiledPolicy = DEFAULT, sink: str = "mongodb", keys: MemoryS
 def changed(**operations: object) -> CompiledPolicy:
     """Return the default policy with other operations for fields of payments."""
     policy = read_policy(DEFAULT_FILE)
-    records = {**policy.records, "transaction": {**policy.records["transaction"], **operations}}
+    records = {**policy.records, "transaction": {**policy.written("transaction"), **operations}}
     return compile_policy(msgspec.structs.replace(policy, records=records))
 
 

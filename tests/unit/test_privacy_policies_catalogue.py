@@ -48,7 +48,7 @@ def test_a_contract_that_gained_a_field_is_refused_until_the_policy_drops_it() -
     _, faults = draft_of(policy, grown)
     assert [(fault.danger, fault.where) for fault in faults] == [("unlisted-field", "position.loyalty_number")]
     for written, dangers in (("drop", []), ("keep", ["operation-unfit"]), ("token", ["operation-unfit"]), ("seal", ["operation-unfit"])):
-        records = {**policy.records, "position": {**policy.records["position"], "loyalty_number": written}}
+        records = {**policy.records, "position": {**policy.written("position"), "loyalty_number": written}}
         _, faults = draft_of(msgspec.structs.replace(policy, records=records), grown)
         assert [fault.danger for fault in faults] == dangers
 

@@ -21,7 +21,7 @@ COMPILED = compile_policy(POLICY)
 
 
 def with_field(record: str, field: str, operation: object) -> Policy:
-    records = {**POLICY.records, record: {**POLICY.records[record], field: operation}}
+    records = {**POLICY.records, record: {**POLICY.written(record), field: operation}}
     return msgspec.structs.replace(POLICY, records=records)
 
 

@@ -28,7 +28,7 @@ def over_default(fragment: str) -> Policy:
     for section, values in changes.items():
         if section == "records":
             for record, fields in values.items():
-                policy[section][record] |= fields
+                policy[section][record] = fields if fields == "drop" else policy[section][record] | fields
         elif isinstance(policy.get(section), dict):
             policy[section] |= values
         else:

@@ -210,7 +210,8 @@ def _stores(census: Census | None) -> Iterator[Equation]:
         payments, alerts = held.refused_transactions, held.refused_alerts
         finished = held.transactions + payments + held.erased_transactions
         everything = held.transactions_with_unfinished + payments + held.erased_transactions_with_unfinished
-        yield _between(names[0], progress.transactions, finished, everything)
+        # What the policy drops is in neither store, and is no loss.
+        yield _between(names[0], progress.transactions - progress.unstored, finished, everything)
         everything = held.alerts_with_unfinished + alerts
         yield _alerts(names[1], progress.alerts, held.alerts + alerts, everything, held.erased_alerts_with_unfinished)
         yield _equal(names[2], progress.classes, held.releases + held.refused_releases)

@@ -66,6 +66,8 @@ def _print(policy: CompiledPolicy) -> None:
         shown = {"all": next(iter(operations.values()))} if alike else operations
         for sink, operation in shown.items():
             table.add_row(where, sink, operation, "safe")
+    for record in policy.dropped:
+        table.add_row(record, "all", "drop", "safe")
     Console().print(table)
     releases = policy.releases
     tiers = ", ".join(str(tier) for tier in releases.tiers_minutes)
@@ -82,5 +84,11 @@ def _by_field(policy: CompiledPolicy) -> dict[str, dict[str, str]]:
 def _json(name: str, policy: CompiledPolicy | None, faults: tuple[Fault, ...]) -> str:
     document: dict[str, Any] = {"policy": name, "safe": policy is not None, "faults": faults}
     if policy is not None:
-        document |= {"version": policy.version, "digest": policy.digest, "fields": _by_field(policy), "releases": policy.releases}
+        document |= {
+            "version": policy.version,
+            "digest": policy.digest,
+            "dropped": policy.dropped,
+            "fields": _by_field(policy),
+            "releases": policy.releases,
+        }
     return msgspec.json.format(msgspec.json.encode(document)).decode()
