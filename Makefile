@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check format bench bench-e2e bench-quality bench-sketches bench-privacy soak clean
+.PHONY: help demo install test explore check format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -10,7 +10,7 @@ export PYTHON
 BIN := .venv/bin
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## install what a run needs, start everything, print one address; Ctrl-C stops it
 	@./devstack/bootstrap.sh run
@@ -55,6 +55,9 @@ bench-sketches: install ## measure the streaming algorithms against their peers
 bench-privacy: install ## measure anonymising, measures and identifiers against their peers, which get an environment of their own
 	@./devstack/bootstrap.sh peers
 	$(BIN)/python -m benchmarks.privacy --peers .veilocity/peers/bin/python $(ARGS)
+
+bench-privacy-stream: install ## measure the streaming release from Kafka to both stores, on the driver and on executors
+	$(BIN)/python -m benchmarks.privacy_stream $(ARGS)
 
 soak: install ## run the whole system for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)
