@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak clean
+.PHONY: help demo install test explore check format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak soak-privacy clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -59,8 +59,12 @@ bench-privacy: install ## measure anonymising, measures and identifiers against 
 bench-privacy-stream: install ## measure the streaming release from Kafka to both stores, on the driver and on executors
 	$(BIN)/python -m benchmarks.privacy_stream $(ARGS)
 
-soak: install ## run the whole system for long, with crashes, and add everything up
+soak: install ## run the whole system, then the privacy stage alone, for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+	$(BIN)/python -m benchmarks.privacy_soak $(ARGS)
+
+soak-privacy: install ## run the privacy stage for long, with kills, silences and new partitions, and judge what it released
+	$(BIN)/python -m benchmarks.privacy_soak $(ARGS)
 
 clean: ## remove what was installed and made here; downloaded servers and the data of the demo stay
 	rm -rf .venv .veilocity/uv .veilocity/uv-cache .veilocity/peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

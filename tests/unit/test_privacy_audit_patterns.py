@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import random
 from pathlib import Path
 
 import h3
@@ -92,6 +94,21 @@ def test_an_account_number_needs_its_check_digits() -> None:
     assert in_text("DE89370400440532013000 and more") == ("iban",)
     assert "iban" not in in_text("DE88370400440532013000")
     assert "iban" not in in_text("ZZ89370400440532013000")
+
+
+def test_sealed_text_holds_nothing_by_chance_and_is_no_place_to_hide() -> None:
+    dice = random.Random(5)  # noqa: S311  # a seeded test, nothing secret
+    # Account and telephone numbers, slashes and plus signs included, as random base64 has them now and then.
+    accidents = ("/MT84MALT011000012345MTLCAST001S", "/+14155552671x", "x4111/1111/1111/1111+")
+    sealed = base64.b64encode(dice.randbytes(600)).decode()
+    assert [in_text(accident) for accident in accidents] == [("iban",), ("phone",), ("card-number",)]
+    assert not any(in_text(sealed[:400] + accident + sealed[400:]) for accident in accidents)
+    assert in_text(f"{sealed[:400]}/4111111111111111/{sealed[400:]}") == ("card-number",)
+    assert in_text(f"{sealed} 4111/1111/1111/1111") == ("card-number",)
+    # What only looks sealed is looked into, and a long word of few characters is a word.
+    evidence = '{"card": "4111-1111-1111-1111", "user": "jo@example.org", "note": "Zebras & QUICK foxes JUMP over 95 lazy dogs; vex?"}'
+    assert in_text(base64.b64encode(2 * evidence.encode()).decode()) == ("card-number", "e-mail")
+    assert in_text("x" * 300 + "/DE89370400440532013000") == ("iban",)
 
 
 def test_known_identifiers_come_from_a_file(tmp_path: Path) -> None:
