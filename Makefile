@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check format bench bench-e2e bench-quality bench-sketches bench-privacy soak clean
+.PHONY: help demo install test explore check kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy soak clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -55,6 +55,9 @@ bench-sketches: install ## measure the streaming algorithms against their peers
 bench-privacy: install ## measure anonymising, measures and identifiers against their peers, which get an environment of their own
 	@./devstack/bootstrap.sh peers
 	$(BIN)/python -m benchmarks.privacy --peers .veilocity/peers/bin/python $(ARGS)
+
+kibana-smoke: install ## try the dashboards on a Kibana of yours: make kibana-smoke ARGS="--url http://127.0.0.1:5601"
+	$(BIN)/veilocity kibana smoke $(ARGS)
 
 soak: install ## run the whole system for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)
