@@ -52,7 +52,7 @@ def test_the_file_keeps_to_the_compose_schema() -> None:
 
 
 def test_the_system_is_whole() -> None:
-    ours = {"topics-init", "ingest", "rules", "privacy", "dashboard", "simulator", "spark-master", "spark-worker"}
+    ours = {"topics-init", "ingest", "rules", "privacy", "dashboard", "simulator", "spark-master", "spark-worker", "kibana-objects"}
     assert set(OURS) == ours
     assert set(SERVICES) == ours | {"kafka", "mongodb", "elasticsearch", "kibana-user", "kibana", "prometheus", "grafana"}
     assert SERVICES["simulator"]["profiles"] == ["demo"]
@@ -186,11 +186,24 @@ def test_our_commands_exist() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     used = {service["command"][0] for service in OURS.values() if "entrypoint" not in service}
-    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "simulate"}
+    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "simulate", "kibana"}
     assert used <= set(command.commands)
     # Topics are made by the code that the tests and the launcher use, and by nothing else.
     assert SERVICES["topics-init"]["command"] == ["topics"]
     assert SERVICES["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+
+
+def test_the_dashboards_come_into_kibana_by_our_command_and_no_tiles_from_outside(tmp_path: Path) -> None:
+    once = SERVICES["kibana-objects"]
+    assert once["restart"] == "on-failure"
+    assert once["depends_on"] == {"kibana": {"condition": "service_healthy"}}
+    assert once["command"] == ["kibana", "import", "--url", "http://kibana:5601"]
+    assert once["healthcheck"]["test"] == ["CMD", "veilocity", "kibana", "import", "--check", *once["command"][2:]]
+    assert "127.0.0.1:5601:5601" in SERVICES["kibana"]["ports"]
+    loaded = settings_of("kibana-objects", tmp_path)
+    assert (loaded.elasticsearch_username, loaded.elasticsearch_index_prefix) == ("elastic", DEFAULTS.elasticsearch_index_prefix)
+    assert loaded.elasticsearch_password.get_secret_value() == (tmp_path / "elasticsearch_password").read_text(encoding="ascii")
+    assert SERVICES["kibana"]["environment"]["MAP_INCLUDEELASTICMAPSSERVICE"] == "false"
 
 
 def test_one_replica_suffices_where_there_is_one_broker(tmp_path: Path) -> None:

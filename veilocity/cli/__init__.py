@@ -11,6 +11,7 @@ import typer
 
 from veilocity import logs, settings
 from veilocity.cli import keys as keys_commands
+from veilocity.cli import kibana as kibana_commands
 from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
@@ -20,6 +21,7 @@ from veilocity.errors import FatalError, VeilocityError
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="veilocity", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(kibana_commands.app, name="kibana")
 app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")
