@@ -11,12 +11,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 from privacy.distributed import Executors
 from privacy.heartbeat import newest_batch, read_positions
 from privacy.identifiers.keyring import KeyRing
+from privacy.lag import Lag
 from privacy.ledger import Ledger
 from privacy.policy import Policy, compiled_policy, key_checks
 from privacy.pulse import Pulse
 from privacy.regions import here
 from privacy.stage import Stage, start_query
-from privacy.telemetry import Telemetry
+from privacy.telemetry import Telemetry, watch_disk
 from privacy.watch import Watch
 from storage.writers import StoreWriter
 from veilocity import metrics
@@ -51,22 +52,25 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     ledger.check(committed=committed, begun=begun)
     ledger.accept(committed=committed, begun=begun)
     writer = StoreWriter(settings)
-    pulse, watch = Pulse(settings), Watch(settings)
+    pulse, watch, lag = Pulse(settings), Watch(settings), Lag(settings, checkpoint)
     if committed >= 0:
         pulse.at(read_positions(checkpoint, committed, topic_name(settings, DECISIONS)), ledger.load(committed).pending)
     try:
         writer.ensure_schema()
-        telemetry = Telemetry()
+        telemetry = Telemetry(policy.k, averages=settings.privacy_averages)
         failures: list[BaseException] = []
         regional = Executors(spark) if settings.privacy_release_form == "executors" else here
         stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional)
         query = start_query(spark, settings, compiled, stage, telemetry, checkpoint, pulse, failures.append)
         pulse.start()
         watch.start()
+        lag.start()
+        watch_disk(settings.privacy_dir)
         _serve_health(settings)
         _LOG.info("The privacy stage runs.", partitions=partitions)
         _follow(query, stop, failures)
     finally:
+        lag.stop()
         watch.stop()
         pulse.stop()
         writer.close()

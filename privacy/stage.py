@@ -101,6 +101,7 @@ class Stage:
         self._ledger.commit(batch, state, absorbed.new_places, [one.window for one in closed])
         self._state, self._done = state, batch
         self._telemetry.batch_done(documents[MONGODB], state, [part.rejected for part in parts])
+        self._telemetry.people_seen(parts)
         return state.progress
 
     def _closed(self, state: StageState, batch: int) -> list[ClosedWindow]:

@@ -153,7 +153,7 @@ def part(payments: list[MaskedPayment]) -> MaskedPart:
 
 
 def stage(folder: Path, store: Store, snapshot_batches: int = 3, policy: Policy = POLICY) -> Stage:
-    return Stage(policy, Ledger(folder, policy, snapshot_batches), store, Telemetry(), clock_ms=lambda: 1)
+    return Stage(policy, Ledger(folder, policy, snapshot_batches), store, Telemetry(policy.k), clock_ms=lambda: 1)
 
 
 def batches(size: int) -> list[list[MaskedPayment]]:
