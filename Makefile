@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check format bench bench-e2e bench-quality bench-sketches bench-privacy soak clean
+.PHONY: help demo install test explore check format bench bench-e2e bench-quality bench-sketches bench-privacy soak monitoring clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -21,6 +21,7 @@ install: ## install what tests and checks need, too
 
 test: install ## run all tests on real servers
 	@./devstack/bootstrap.sh browser
+	@./devstack/bootstrap.sh prometheus
 	$(BIN)/python -m pytest --hypothesis-seed=0 $(ARGS)
 
 explore: install ## run the property tests on examples that nobody has seen yet
@@ -55,6 +56,9 @@ bench-sketches: install ## measure the streaming algorithms against their peers
 bench-privacy: install ## measure anonymising, measures and identifiers against their peers, which get an environment of their own
 	@./devstack/bootstrap.sh peers
 	$(BIN)/python -m benchmarks.privacy --peers .veilocity/peers/bin/python $(ARGS)
+
+monitoring: install ## write Grafana's dashboards and Prometheus's rules from veilocity/monitoring
+	$(BIN)/python -m veilocity.monitoring
 
 soak: install ## run the whole system for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)
