@@ -184,7 +184,6 @@ class Aggregator:
         key: bytes,
         *,
         window_ms: int = HOUR_MS,
-        person_epsilon: float | None = None,
         public_cells: tuple[str, ...] | None = None,
     ) -> None:
         """Check the figures.
@@ -194,7 +193,6 @@ class Aggregator:
             name: of the policy; stands in every document.
             key: 32 bytes, which decides what payments of a person count.
             window_ms: width of a window of tier 0: whole hours.
-            person_epsilon: most that one person loses in any stretch of the horizon; None for what all its windows cost.
             public_cells: cells of the policy's resolution that are shown whatever the data say, and no others; delta is then 0.
 
         Raises:
@@ -218,7 +216,7 @@ class Aggregator:
         self._total = TreePolicy(
             name=name, epsilon=policy.epsilon * TOTAL_SHARE, payments_per_person=policy.contributions, window_ms=window_ms
         )
-        self._budget = _budget_of(policy, delta, window_ms, person_epsilon)
+        self._budget = _budget_of(policy, delta, window_ms)
 
     def begin(self, first_start_ms: int) -> AggregateState:
         """Return the state before the first window.
@@ -331,10 +329,10 @@ class Aggregator:
         )
 
 
-def _budget_of(policy: Aggregates, delta: float, window_ms: int, person_epsilon: float | None) -> BudgetPolicy:
+def _budget_of(policy: Aggregates, delta: float, window_ms: int) -> BudgetPolicy:
     horizon_ms = policy.horizon_days * 24 * HOUR_MS
     windows = -(-horizon_ms // window_ms) + 1
-    person_delta = 2.0 * windows * delta
+    person_delta, person_epsilon = 2.0 * windows * delta, policy.person_epsilon
     if person_epsilon is None:
         every = [Charge(number, number + 1, "", policy.epsilon, delta) for number in range(windows)]
         # Half of the delta is left for the composition.

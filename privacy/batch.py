@@ -31,6 +31,7 @@ from privacy.windows import Window
 from sketches import alike
 from sketches.similarity import Group
 from storage.documents import (
+    AggregateDocument,
     MaskedAlert,
     MaskedAmendment,
     MaskedBatch,
@@ -40,6 +41,7 @@ from storage.documents import (
     ReleaseDocument,
     Sample,
     SimilarGroup,
+    StreamSketches,
 )
 from veilocity.errors import StateError
 from veilocity.eventtime import window_start_ms
@@ -61,6 +63,7 @@ MOST_GROUPS = 200
 """Groups kept of one window, largest first: an analyst reads no more."""
 MOST_MEMBERS = 100
 _SAMPLE_ID = "sample"
+_SKETCHES_ID = "stream"
 _BY_ID = attrgetter("id")
 _Revised = TypeVar("_Revised", MaskedAlert, MaskedAmendment)
 
@@ -77,6 +80,8 @@ class Absorbed(msgspec.Struct):
     new_places: list[bytes]
     """Keys that the filter took in."""
     late: int
+    erased: int
+    """Payments that were pending, and whose people are forgotten."""
 
 
 class ClosedWindow(msgspec.Struct, frozen=True):
@@ -92,7 +97,7 @@ class ClosedWindow(msgspec.Struct, frozen=True):
     """For the window of the next tier."""
 
 
-def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, positions: Mapping[int, int]) -> Absorbed:
+def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, positions: Mapping[int, int], erased: int = 0) -> Absorbed:
     """Take the parts into the state (its clock, windows and sketches) and return what became of the payments.
 
     Args:
@@ -100,6 +105,7 @@ def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, posit
         parts: of one micro-batch.
         policy: the promise.
         positions: where the micro-batch ends on each partition of `decisions`.
+        erased: payments that were pending, and whose people are forgotten.
     """
     payments = sorted((payment for part in parts for payment in part.payments), key=_place_in_kafka)
     events = ((payment.partition, payment.minute_ms) for payment in payments)
@@ -117,7 +123,8 @@ def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, posit
     for window, rows in staged.items():
         state.open_windows[0][window] = state.open_windows[0].get(window, 0) + len(rows)
     state.sample.update_batch(payment.documents[MONGODB].id.encode() for payment in payments)
-    state.clock = state.clock.closed(policy.windows)
+    state.distinct.add(payments)
+    state.clock = state.clock.closed(policy.windows, positions)
     heartbeats = [heartbeat for part in parts for heartbeat in part.heartbeats]
     state.silence, drain = state.silence.after(heartbeats, policy.windows.drain_ms, positions)
     if drain:
@@ -128,6 +135,7 @@ def absorb(state: StageState, parts: Sequence[MaskedPart], policy: Policy, posit
         staged=staged,
         new_places=new_places,
         late=windows.count(None),
+        erased=erased,
     )
 
 
@@ -258,7 +266,7 @@ def concluded(
     policy: Policy,
     seq: int,
     now_ms: int,
-    erased: int = 0,
+    aggregates: tuple[AggregateDocument, ...] = (),
 ) -> dict[str, MaskedBatch]:
     """Bring the state's counters up to date and return everything that this micro-batch writes, by store.
 
@@ -270,7 +278,7 @@ def concluded(
         policy: the promise.
         seq: number of the micro-batch.
         now_ms: wall clock.
-        erased: payments that were pending, and whose people are forgotten.
+        aggregates: counts with noise; both stores get the same draw, as the mean of two would have less noise.
 
     Raises:
         StateError: the counters do not add up.
@@ -278,15 +286,19 @@ def concluded(
     for window in closed:
         del state.open_windows[window.window.tier][window.window.start_ms]
     before = state.progress
-    state.progress = progress = _counted(state, parts, absorbed, closed, policy, seq, now_ms, erased)
-    batches = {store: _written_to(store, progress, parts, absorbed, closed) for store in SINKS}
+    state.progress = progress = _counted(state, parts, absorbed, closed, policy, seq, now_ms)
+    batches = {
+        store: msgspec.structs.replace(_written_to(store, progress, parts, absorbed, closed), aggregates=aggregates) for store in SINKS
+    }
     # Only MongoDB keeps these. With a new period people have new positions, and each would otherwise be shown twice.
+    came = any(part.payments for part in parts)
     turned = progress.positions_since_ms > before.positions_since_ms
     batches[MONGODB] = msgspec.structs.replace(
         batches[MONGODB],
         positions=_newest_positions(parts, progress.positions_since_ms),
         forget_positions_before_ms=progress.positions_since_ms if turned else None,
-        sample=_sample(state, seq) if state.applied or any(part.payments for part in parts) else None,
+        sample=_sample(state, seq) if state.applied or came else None,
+        sketches=_sketches(state, seq) if came else None,
     )
     return batches
 
@@ -309,6 +321,11 @@ def _sample(state: StageState, seq: int) -> Sample:
     return Sample(_SAMPLE_ID, seq, state.progress.transactions, tuple(members))
 
 
+def _sketches(state: StageState, seq: int) -> StreamSketches:
+    visits, error_rate = len(state.places), state.places.present_error_rate()
+    return StreamSketches(_SKETCHES_ID, seq, state.progress.transactions, state.distinct.counts(), visits, round(error_rate, 9))
+
+
 def _counted(
     state: StageState,
     parts: Sequence[MaskedPart],
@@ -317,7 +334,6 @@ def _counted(
     policy: Policy,
     seq: int,
     now_ms: int,
-    erased: int,
 ) -> Progress:
     before = state.progress
     minutes = [position.minute_ms for part in parts for position in part.positions]
@@ -332,7 +348,7 @@ def _counted(
         suppressed=before.suppressed + sum(window.suppressed for window in closed),
         late=before.late + absorbed.late,
         pending=state.pending,
-        erased=before.erased + erased,
+        erased=before.erased + absorbed.erased,
         classes=before.classes + sum(len(window.releases) for window in closed),
         alert_revisions=before.alert_revisions + sum(part.alert_revisions for part in parts),
         alerts=before.alerts + sum(part.alerts_opened for part in parts),

@@ -4,6 +4,7 @@
     ledger/00000012.places          the whole filter after micro-batch 12, every `SNAPSHOT_BATCHES`
     staged/0-1690596000000/12.rows  payments that micro-batch 12 put aside for the window of tier 0 that begins then
     staged/0-1690596000000/salt     by which its members are made, from when it is closed
+    drawn/START-END.drawn           noise of the counts of a window, from before anybody sees it (`privacy.aggregates`)
     erasures/ID.request             whom to forget (`privacy.erasure_requests`)
 
 Spark repeats micro-batch N with the same records until it has recorded N as committed. So: entry N is written after the stores have
@@ -24,6 +25,8 @@ from pathlib import Path
 
 import msgspec
 
+from privacy.aggregates import AggregateState
+from privacy.distinct import DistinctCounts
 from privacy.erasure_requests import Requests
 from privacy.files import read_whole, write_whole
 from privacy.heartbeat import Silence
@@ -62,6 +65,9 @@ class _Entry(msgspec.Struct):
     """Requests that the next micro-batch carries out."""
     applied: tuple[str, ...] = ()
     """Requests that this micro-batch carried out."""
+    distinct: bytes = b""
+    counts: bytes = b""
+    """What counts with noise have spent; nothing before the first closed window."""
 
 
 class _Layout(msgspec.Struct):
@@ -124,6 +130,8 @@ class Ledger:
             open_windows=entry.open_windows,
             sample=Reservoir.from_bytes(entry.sample),
             places=self._places(batch, entry.snapshot),
+            distinct=DistinctCounts.from_bytes(entry.distinct),
+            counts=AggregateState.from_bytes(entry.counts) if entry.counts else None,
             silence=entry.silence,
             requested=entry.requested,
             applied=entry.applied,
@@ -236,6 +244,8 @@ class Ledger:
             snapshot=snapshot,
             requested=state.requested,
             applied=state.applied,
+            distinct=state.distinct.to_bytes(),
+            counts=state.counts.to_bytes() if state.counts else b"",
         )
         write_whole(self._entry_path(batch), msgspec.msgpack.encode(entry))
         # `batch` is running, so its predecessor is committed: what that closed cannot be asked for again.

@@ -84,13 +84,12 @@ class Policy(msgspec.Struct, frozen=True):
         return tuple(changed)
 
     @classmethod
-    def of(cls, compiled: CompiledPolicy, settings: Settings, partitions: int, checks: Sequence[str]) -> Policy:
+    def of(cls, compiled: CompiledPolicy, settings: Settings, checks: Sequence[str]) -> Policy:
         """Return the promise of a policy and these settings.
 
         Args:
             compiled: the policy in force.
             settings: what the operator wants besides.
-            partitions: partitions of the topic `decisions`.
             checks: `key_checks` of the key ring in use.
 
         Raises:
@@ -105,7 +104,6 @@ class Policy(msgspec.Struct, frozen=True):
                 width_ms=width,
                 delay_ms=releases.delay_s * 1000,
                 idle_ms=releases.idle_s * 1000,
-                partitions=partitions,
                 later_ms=tuple(later),
                 drain_ms=round(releases.drain_s * 1000),
             ),
@@ -136,8 +134,6 @@ def compiled_policy(settings: Settings) -> CompiledPolicy:
             raise UnsafePolicyError(f"{rule.where} has no place for a sealed value: write drop, as {_EVIDENCE} alone can be sealed")
     if compiled.releases.sensitive not in (_SENSITIVE, ()):
         raise UnsafePolicyError("the stage guards the verdict of a class and nothing else: write sensitive: [verdict]")
-    if compiled.aggregates != "off":
-        raise UnsafePolicyError("this stage publishes no counts with noise yet: write aggregates: off, and use privacy.aggregates")
     return compiled
 
 

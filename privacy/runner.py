@@ -8,6 +8,7 @@ import time
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from privacy.counting import Counting
 from privacy.distributed import Executors
 from privacy.heartbeat import newest_batch, read_positions
 from privacy.identifiers.keyring import KeyRing
@@ -22,7 +23,7 @@ from privacy.watch import Watch
 from storage.writers import StoreWriter
 from veilocity import metrics
 from veilocity.errors import BrokerUnavailableError, FatalError, PortTakenError
-from veilocity.kafka import end_offsets, topic_name, wait_for_topics
+from veilocity.kafka import topic_name, wait_for_topics
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.topics import DECISIONS
@@ -40,11 +41,11 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         VeilocityError: what ended the query.
     """
     compiled = compiled_policy(settings)
-    checks = key_checks(KeyRing.from_file(settings.token_key_file))
-    partitions = _await_topics(settings, stop)
-    if stop.is_set():
+    ring = KeyRing.from_file(settings.token_key_file)
+    checks = key_checks(ring)
+    if not _await_topics(settings, stop):
         return
-    policy = Policy.of(compiled, settings, partitions, checks)
+    policy = Policy.of(compiled, settings, checks)
     checkpoint = settings.privacy_dir / "checkpoint"
     ledger = Ledger(settings.privacy_dir, policy)
     committed = newest_batch(checkpoint / "commits")
@@ -60,14 +61,15 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         telemetry = Telemetry(policy.k, averages=settings.privacy_averages)
         failures: list[BaseException] = []
         regional = Executors(spark) if settings.privacy_release_form == "executors" else here
-        stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional)
+        counting = Counting.of(compiled.aggregates, policy.name, ring, settings.privacy_dir, policy.windows.width_ms)
+        stage = Stage(policy, ledger, writer, telemetry, lambda: time.time_ns() // 1_000_000, regional, counting)
         query = start_query(spark, settings, compiled, stage, telemetry, checkpoint, pulse, failures.append)
         pulse.start()
         watch.start()
         lag.start()
         watch_disk(settings.privacy_dir)
         _serve_health(settings)
-        _LOG.info("The privacy stage runs.", partitions=partitions)
+        _LOG.info("The privacy stage runs.")
         _follow(query, stop, failures)
     finally:
         lag.stop()
@@ -89,15 +91,15 @@ def _follow(query: StreamingQuery, stop: threading.Event, failures: list[BaseExc
     raise FatalError("Spark ended the query: the lines of Spark above in this log say why")
 
 
-def _await_topics(settings: Settings, stop: threading.Event) -> int:
-    """Return the number of partitions of `decisions` once the topics are there; 0 when asked to stop before."""
+def _await_topics(settings: Settings, stop: threading.Event) -> bool:
+    """Return True once the topics are there; False when asked to stop before."""
     while not stop.is_set():
         try:
             wait_for_topics(settings, timeout_s=2.0)
-            return len(end_offsets(settings, DECISIONS))
+            return not stop.is_set()
         except BrokerUnavailableError:
             _LOG.info("Waiting for Kafka's topics.")
-    return 0
+    return False
 
 
 def _serve_health(settings: Settings) -> None:

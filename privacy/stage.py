@@ -1,8 +1,8 @@
 """The streaming query: one Structured Streaming query over `decisions`, `alerts`, `fixes` and `heartbeats`, one Spark job per micro-batch.
 
-Order in a micro-batch: mask on the executors; load the state its predecessor left; erase whom it was told to; stage; close windows; write
-the stores, progress last; write the ledger; return, upon which Spark commits. A crash at any point repeats the micro-batch with the same
-records and the same past, so it writes the same documents again (docs/adr/0004).
+Order in a micro-batch: mask on the executors; load the state its predecessor left; erase whom it was told to; stage; close windows; draw
+the noise of their counts; write the stores, progress last; write the ledger; return, upon which Spark commits. A crash at any point repeats
+the micro-batch with the same records and the same past, so it writes the same documents again (docs/adr/0004).
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Protocol
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from privacy.anonymity import Row
 from privacy.batch import ClosedWindow, absorb, close_window, concluded, hold
+from privacy.counting import Counting
 from privacy.executor import PART_SCHEMA, PartMasker, decode_part
 from privacy.heartbeat import read_positions
 from privacy.ledger import Ledger
@@ -28,7 +30,7 @@ from privacy.regions import Regional, here
 from privacy.session import kafka_source_options
 from privacy.state import StageState, sequence_of
 from privacy.telemetry import Telemetry
-from storage.documents import MaskedBatch, Progress
+from storage.documents import AggregateDocument, MaskedBatch, Progress
 from veilocity.kafka import topic_name
 from veilocity.settings import Settings
 from veilocity.topics import ALERTS, DECISIONS, FIXES, HEARTBEATS
@@ -56,6 +58,7 @@ class Stage:
         telemetry: Telemetry,
         clock_ms: Callable[[], int],
         regional: Regional = here,
+        counting: Counting | None = None,
     ) -> None:
         """Make a stage.
 
@@ -66,8 +69,10 @@ class Stage:
             telemetry: is told what was written.
             clock_ms: the wall clock, for the progress document alone.
             regional: where regions of a large window are anonymised.
+            counting: counts with noise; None where the policy publishes none.
         """
         self._regional = regional
+        self._counting = counting
         self.policy = policy
         self._ledger = ledger
         self._writer = writer
@@ -93,36 +98,43 @@ class Stage:
         seq = sequence_of(batch)
         self._ledger.purge(batch, state)
         erased = self._ledger.erase(batch, state)
-        absorbed = absorb(state, parts, self.policy, positions)
+        absorbed = absorb(state, parts, self.policy, positions, erased)
         self._ledger.stage(batch, 0, absorbed.staged)
-        closed = self._closed(state, batch)
-        documents = concluded(state, parts, absorbed, closed, self.policy, seq, self._clock_ms(), erased)
+        closed, entered = self._closed(state, batch)
+        counted = state.counts
+        aggregates: tuple[AggregateDocument, ...] = ()
+        if self._counting:
+            state.counts, aggregates = self._counting.closed(counted, entered, state.clock.closed_ms, seq)
+        documents = concluded(state, parts, absorbed, closed, self.policy, seq, self._clock_ms(), aggregates)
         self._writer.write(documents)
         self._ledger.commit(batch, state, absorbed.new_places, [one.window for one in closed])
+        if self._counting:
+            self._counting.forget(counted)
         self._state, self._done = state, batch
         self._telemetry.batch_done(documents[MONGODB], state, [part.rejected for part in parts])
         self._telemetry.people_seen(parts)
         return state.progress
 
-    def _closed(self, state: StageState, batch: int) -> list[ClosedWindow]:
-        """Close what the clock has passed, tier by tier: what a window holds back may be released by a wider one at once."""
+    def _closed(self, state: StageState, batch: int) -> tuple[list[ClosedWindow], dict[int, list[Row]]]:
+        """Close what the clock has passed, tier by tier: what a window holds back may be released by a wider one at once.
+
+        Returns:
+            What the windows gave, and the payments of those of tier 0 by their starts.
+        """
         closed: list[ClosedWindow] = []
+        entered: dict[int, list[Row]] = {}
         for tier, windows in enumerate(state.open_windows):
             due = state.clock.newly_closed(self.policy.windows, tier, windows)
-            now = [
-                close_window(
-                    self._ledger.staged(tier, window.start_ms, windows[window.start_ms]),
-                    self.policy,
-                    window,
-                    sequence_of(batch),
-                    self._ledger.salt(window),
-                    self._regional,
-                )
-                for window in due
-            ]
+            now = []
+            for window in due:
+                rows = self._ledger.staged(tier, window.start_ms, windows[window.start_ms])
+                if not tier:
+                    entered[window.start_ms] = [staged.row for staged in rows]
+                salt = self._ledger.salt(window)
+                now.append(close_window(rows, self.policy, window, sequence_of(batch), salt, self._regional))
             self._ledger.stage(batch, tier + 1, hold(state, self.policy, now))
             closed.extend(now)
-        return closed
+        return closed, entered
 
     def _state_before(self, batch: int) -> StageState:
         state, self._state = self._state, None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from privacy.aggregates import AggregateState
 from privacy.anonymity import Row
+from privacy.distinct import DistinctCounts
 from privacy.heartbeat import Silence
 from privacy.policy import Policy
 from privacy.windows import Clock
@@ -38,8 +40,12 @@ class StageState(msgspec.Struct):
     """Ids of all decided payments; fixed size."""
     places: BloomFilter
     """Which person was seen at which cell; fixed size."""
+    distinct: DistinctCounts
+    """How many different people, merchants and places were seen; fixed size."""
     silence: Silence
     """Since when nothing came."""
+    counts: AggregateState | None = None
+    """What counts with noise have spent; None before the first closed window, and where the policy publishes none."""
     requested: tuple[str, ...] = ()
     """Requests (`privacy.erasure_requests`) that the next micro-batch carries out."""
     applied: tuple[str, ...] = ()
@@ -59,6 +65,7 @@ class StageState(msgspec.Struct):
             open_windows=[{} for _ in policy.windows.widths_ms],
             sample=Reservoir(policy.sample_size, _SAMPLE_SEED),
             places=BloomFilter(policy.bloom_capacity, policy.bloom_error_rate),
+            distinct=DistinctCounts(),
             silence=Silence(),
         )
 

@@ -26,13 +26,13 @@ _PAYMENTS = metrics.gauge("privacy_payments", "Decided payments since the beginn
 _RECORDS = metrics.gauge("privacy_records", "Records read since the beginning.", "kind")
 _STATE = metrics.gauge("privacy_state_items", "Items held between micro-batches.", "kind")
 _ERROR_RATE = metrics.gauge("privacy_filter_error_rate", "Chance that the `seen before` filter takes a new place for a known one.")
+_REFUSED_WINDOWS = metrics.gauge("privacy_budget_refused_windows", "Windows without counts, because the budget of their people was spent.")
 _SEQ = metrics.gauge("privacy_seq", "Number of the last micro-batch.")
 _RELEASE_DELAY = metrics.histogram(
     "privacy_release_delay_seconds",
     "From the end of a window, by the clocks of its events, to the release of each of its classes.",
     buckets_s=_RELEASE_BUCKETS_S,
 )
-_BUDGET_REFUSED = metrics.counter("privacy_budget_refused", "Windows whose counts were left out because the privacy budget was spent.")
 _BUDGET_LEFT = metrics.gauge("privacy_budget_left_epsilon", "Most that a publication of the last refused window might still have cost.")
 _DISK_FREE = metrics.gauge("privacy_disk_free_ratio", "Share of the disk under the stage's folder that is free.")
 _BY_CHANNEL = metrics.counter("privacy_channel_payments", "First answers by channel and verdict.", "channel", "verdict")
@@ -69,7 +69,7 @@ class Telemetry:
     def batch_done(self, documents: MaskedBatch, state: StageState, rejected: Sequence[dict[str, int]]) -> None:
         """Note what a micro-batch wrote."""
         _show_progress(documents.progress)
-        for kind in ("transactions", "amendments", "alerts", "positions", "releases", "groups"):
+        for kind in ("transactions", "amendments", "alerts", "positions", "releases", "groups", "aggregates"):
             _DOCUMENTS.labels(kind).inc(len(getattr(documents, kind)))
         for reasons in rejected:
             for reason, count in reasons.items():
@@ -79,6 +79,8 @@ class Telemetry:
         _STATE.labels("held").set(sum(sum(windows.values()) for windows in state.open_windows[1:]))
         _STATE.labels("sample").set(len(state.sample))
         _STATE.labels("places").set(len(state.places))
+        if state.counts:
+            _REFUSED_WINDOWS.set(state.counts.windows_left_out)
         _ERROR_RATE.set(state.places.present_error_rate())
         if state.applied:
             _LOG.info("Requests to forget somebody were carried out.", count=len(state.applied), batch=documents.progress.seq)
@@ -86,7 +88,6 @@ class Telemetry:
             _RELEASE_DELAY.observe(max(0, documents.progress.written_ms - one.release.window_end_ms) / 1000.0)
         for window in documents.aggregates:
             if window.refused:
-                _BUDGET_REFUSED.inc()
                 _BUDGET_LEFT.set(window.epsilon_left or 0.0)
         if documents.releases:
             _LOG.info("Windows were released.", released=len(documents.releases), batch=documents.progress.seq)

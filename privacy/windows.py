@@ -38,8 +38,6 @@ class WindowPolicy(msgspec.Struct, frozen=True):
     """Of tier 0."""
     delay_ms: int
     idle_ms: int
-    partitions: int
-    """Partitions of `decisions`; one without any payment yet holds windows back too, for `idle_ms`."""
     later_ms: tuple[int, ...] = ()
     """Widths of the later tiers: each a multiple of the one before."""
     drain_ms: int = 0
@@ -72,14 +70,14 @@ class Window(msgspec.Struct, frozen=True, order=True):
 class Clock(msgspec.Struct, frozen=True):
     """How far event time has come; its methods give the next one.
 
-    >>> policy = WindowPolicy(width_ms=100, delay_ms=10, idle_ms=1000, partitions=2, later_ms=(300,))
+    >>> policy = WindowPolicy(width_ms=100, delay_ms=10, idle_ms=1000, later_ms=(300,))
     >>> clock, windows = Clock().assigned(policy, [(0, 5), (0, 120), (0, 99), (0, 7), (1, 90)])
     >>> windows
     [0, 100, None, None, 0]
-    >>> clock.closed(policy).closed_ms
+    >>> clock.closed(policy, partitions=(0, 1)).closed_ms
     0
     >>> clock, windows = clock.assigned(policy, [(1, 250)])
-    >>> clock.closed(policy).closed_ms
+    >>> clock.closed(policy, partitions=(0, 1)).closed_ms
     100
     >>> clock = clock.drained(policy, [0, 100])
     >>> clock.window(policy, 1, 150), clock.window(policy, 1, 250)
@@ -110,14 +108,19 @@ class Clock(msgspec.Struct, frozen=True):
             windows.append(None if end <= passed - policy.delay_ms or end <= self.closed_ms else start)
         return Clock(newest, self.closed_ms, self.cuts_ms), windows
 
-    def closed(self, policy: WindowPolicy) -> Clock:
-        """Return the clock with every window closed that all partitions have passed."""
+    def closed(self, policy: WindowPolicy, partitions: Iterable[int]) -> Clock:
+        """Return the clock with every window closed that all partitions have passed.
+
+        Args:
+            policy: the windows.
+            partitions: of `decisions`, as of this micro-batch: there may be more than before. One without any payment yet holds windows
+                back too, for `idle_ms`.
+        """
         if not self.newest_ms:
             return self
         overall = max(self.newest_ms.values())
         behind = overall - policy.idle_ms
-        partitions = set(range(policy.partitions)) | set(self.newest_ms)
-        slowest = min(max(self.newest_ms.get(partition, behind), behind) for partition in partitions)
+        slowest = min(max(self.newest_ms.get(partition, behind), behind) for partition in {*partitions, *self.newest_ms})
         passed = slowest - policy.delay_ms
         closed_ms = max(self.closed_ms, passed - passed % policy.width_ms)
         # A window that is open before this step ends after the old `closed_ms`: an older cut than its width touches none of them.

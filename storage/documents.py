@@ -14,6 +14,7 @@ from veilocity.geo import Interval
 
 __all__ = [
     "AggregateDocument",
+    "DistinctCount",
     "MaskedAlert",
     "MaskedAmendment",
     "MaskedBatch",
@@ -30,6 +31,7 @@ __all__ = [
     "RunningTotal",
     "Sample",
     "SimilarGroup",
+    "StreamSketches",
 ]
 
 
@@ -271,6 +273,30 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     """`MaskedTransaction.id`, sorted."""
 
 
+class DistinctCount(msgspec.Struct, frozen=True, gc=False):
+    """How many different ones were seen, as a sketch estimates it."""
+
+    of: str
+    """`people`, `merchants` or `places`."""
+    estimate: int
+    low: int
+    high: int
+    """The interval of 95 %."""
+
+
+class StreamSketches(msgspec.Struct, frozen=True, gc=False):
+    """What the sketches of the stream say after all decided payments so far: one document, replaced."""
+
+    id: str
+    seq: int
+    payments: int
+    distinct: tuple[DistinctCount, ...]
+    visits: int
+    """Different pairs of a person and a place that the `seen before` filter has taken in."""
+    visits_error_rate: float
+    """Chance that it now calls a new pair seen before."""
+
+
 class Progress(msgspec.Struct, frozen=True, gc=False):
     """What the privacy stage has done since its beginning: one document, written last in every batch.
 
@@ -324,5 +350,6 @@ class MaskedBatch(msgspec.Struct, frozen=True):
     groups: tuple[SimilarGroup, ...] = ()
     aggregates: tuple[AggregateDocument, ...] = ()
     sample: Sample | None = None
+    sketches: StreamSketches | None = None
     forget_positions_before_ms: int | None = None
     """Positions before this minute are deleted: the period of their ids has ended."""

@@ -60,11 +60,12 @@ class ElasticEraser:
                     times += [int(hit["sort"][0]) for hit in hits]
         return (min(times), max(times)) if times else None
 
-    def found(self, kind: str, subjects: Sequence[str], limit: int, up_to_seq: int | None = None) -> list[tuple[str, str]]:
-        """Return id and index of at most `limit` documents of a person."""
-        found: list[tuple[str, str]] = []
+    def found(self, kind: str, subjects: Sequence[str], limit: int, up_to_seq: int | None = None) -> list[tuple[str, str, int]]:
+        """Return id, index and time of at most `limit` documents of a person."""
+        found: list[tuple[str, str, int]] = []
         for question in _questions(subjects, up_to_seq):
-            found += [(hit["_id"], hit["_index"]) for hit in self._hits(kind, question, limit - len(found))]
+            hits = self._hits(kind, question, limit - len(found), source=["minute_ms"])
+            found += [(hit["_id"], hit["_index"], int(hit["_source"]["minute_ms"])) for hit in hits]
             if len(found) >= limit:
                 break
         return found

@@ -3,7 +3,8 @@
 Nothing here knows a person: it is given the tokens that a store has for one. What names payments (groups, the sample, dead letters, audits)
 is mended before the payments go, because they are what it is found by. How many documents went is kept in MongoDB's `erasures`, without an
 id, or nobody could tell an erasure from a loss. The ids of one step are in a file of the stage's folder (`Journal`) from before the step
-until it is counted, so a step that was broken off is finished and counted once.
+until it is counted, so a step that was broken off is finished and counted once. Payments are counted by day, each day in a step of its
+own: an audit must know in which windows payments may be missing, and nobody shall read from the counts which days were one person's.
 
 Only documents up to a given `seq` are deleted: those of a micro-batch that may be repeated would come back.
 """
@@ -22,9 +23,10 @@ from pymongo.database import Database
 
 from storage.elastic import ELASTICSEARCH
 from storage.elastic_erasure import ElasticEraser
-from storage.kinds import DEAD_LETTERS, ERASURES, GROUPS, SAMPLES, Document
+from storage.kinds import DEAD_LETTERS, ERASURES, GROUPS, SAMPLES, TRANSACTIONS, Document
 from storage.mongo import MONGODB, connect, translated
 from storage.mongo_erasure import MongoEraser
+from veilocity.eventtime import window_start_ms
 from veilocity.settings import Settings
 
 __all__ = ["Eraser", "Journal", "Stores", "erase_documents", "erasing", "mend", "without_members"]
@@ -32,6 +34,7 @@ __all__ = ["Eraser", "Journal", "Stores", "erase_documents", "erasing", "mend", 
 _STEP = 500
 """Documents deleted at once."""
 _ANSWER_MS = 60_000
+_DAY_MS = 86_400_000
 _LETTERS = "abcdefghijklmnop"
 _ID_LETTERS = 24
 
@@ -44,6 +47,8 @@ class Step(msgspec.Struct, frozen=True):
     kind: str
     ids: tuple[tuple[str, str], ...]
     """Id and index of each."""
+    day_ms: int | None = None
+    """When the day began on which all of these payments were, UTC; None for what is no payment."""
 
 
 class Eraser(Protocol):
@@ -59,8 +64,8 @@ class Eraser(Protocol):
         """Return the oldest and newest time in any document about a person, None where there is none."""
         ...
 
-    def found(self, kind: str, subjects: Sequence[str], limit: int, up_to_seq: int | None = None) -> list[tuple[str, str]]:
-        """Return id and index of at most `limit` documents of a person."""
+    def found(self, kind: str, subjects: Sequence[str], limit: int, up_to_seq: int | None = None) -> list[tuple[str, str, int]]:
+        """Return id, index and time of at most `limit` documents of a person."""
         ...
 
     def ids(self, kind: str, subjects: Sequence[str]) -> set[str]:
@@ -126,7 +131,7 @@ class Journal:
         path.unlink(missing_ok=True)
 
     def _count(self, step: Step, *, done: bool) -> None:
-        counted = {"_id": step.id, "store": step.store, "kind": step.kind, "count": len(step.ids), "done": done}
+        counted = {"_id": step.id, "store": step.store, "kind": step.kind, "day_ms": step.day_ms, "count": len(step.ids), "done": done}
         with translated():
             self._counts.replace_one({"_id": step.id}, counted, upsert=True)
 
@@ -201,7 +206,8 @@ def erase_documents(eraser: Eraser, subjects: Sequence[str], up_to_seq: int, jou
     counts: dict[str, int] = {}
     for kind in eraser.kinds():
         while some := eraser.found(kind, subjects, _STEP, up_to_seq):
-            journal.run(eraser, Step(_new_id(), eraser.name, kind, tuple(some)))
+            for step in _steps_of(eraser.name, kind, some):
+                journal.run(eraser, step)
             counts[kind] = counts.get(kind, 0) + len(some)
     return counts
 
@@ -235,6 +241,16 @@ def _leave_groups(eraser: Eraser, gone: set[str], up_to_seq: int) -> int:
         if rest is None or rest["_id"] != identity:
             eraser.delete(GROUPS.name, [(identity, index)])
     return len(found)
+
+
+def _steps_of(store: str, kind: str, found: Sequence[tuple[str, str, int]]) -> Iterator[Step]:
+    days: dict[int | None, list[tuple[str, str]]] = {}
+    for identity, index, minute_ms in found:
+        day_ms = window_start_ms(minute_ms, _DAY_MS) if kind == TRANSACTIONS.name else None
+        days.setdefault(day_ms, []).append((identity, index))
+    # In the order of random ids, so that neighbours in the collection need not be neighbours in time.
+    steps = [Step(_new_id(), store, kind, tuple(some), day_ms) for day_ms, some in days.items()]
+    return iter(sorted(steps, key=lambda step: step.id))
 
 
 def _steps(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -28,6 +28,7 @@ from storage.documents import (
     ReleaseDocument,
     Sample,
     SimilarGroup,
+    StreamSketches,
 )
 from veilocity.errors import StateError
 
@@ -45,6 +46,7 @@ __all__ = [
     "SAMPLES",
     "SCHEMA",
     "SEARCHABLE",
+    "SKETCHES",
     "TRANSACTIONS",
     "Document",
     "Kind",
@@ -123,9 +125,10 @@ RELEASES = Kind("releases", ReleaseDocument, searchable=True, monthly=True, deri
 GROUPS = Kind("groups", SimilarGroup, searchable=True, monthly=True, derive=_window_minute, derived=("minute_ms",))
 AGGREGATES = Kind("aggregates", AggregateDocument, searchable=True, monthly=True, derive=_window_minute, derived=("minute_ms",))
 SAMPLES = Kind("samples", Sample)
+SKETCHES = Kind("sketches", StreamSketches)
 PROGRESS = Kind("progress", Progress)
 
-KINDS: tuple[Kind[Any], ...] = (TRANSACTIONS, ALERTS, POSITIONS, RELEASES, GROUPS, AGGREGATES, SAMPLES, PROGRESS)
+KINDS: tuple[Kind[Any], ...] = (TRANSACTIONS, ALERTS, POSITIONS, RELEASES, GROUPS, AGGREGATES, SAMPLES, SKETCHES, PROGRESS)
 SEARCHABLE: tuple[Kind[Any], ...] = tuple(kind for kind in KINDS if kind.searchable)
 AMENDMENTS = "amendments"
 """No documents of their own: what a refused one is called in `dead_letters`."""

@@ -35,6 +35,7 @@ from storage.kinds import (
     PROGRESS,
     RELEASES,
     SAMPLES,
+    SKETCHES,
     TRANSACTIONS,
     Document,
     Kind,
@@ -147,6 +148,8 @@ class MongoStore:
         refused += self._write_positions([to_document(POSITIONS, position) for position in batch.positions])
         if batch.sample is not None:
             refused += self._replace_older(SAMPLES, [to_document(SAMPLES, batch.sample)], "seq")
+        if batch.sketches is not None:
+            refused += self._replace_older(SKETCHES, [to_document(SKETCHES, batch.sketches)], "seq")
         return refused
 
     def write_progress(self, progress: Progress) -> None:

@@ -43,13 +43,13 @@ class MongoEraser:
         times = [time for kind, fields in SPANS.items() for field in fields for time in self._ends(kind, field)]
         return (min(times), max(times)) if times else None
 
-    def found(self, kind: str, subjects: Sequence[str], limit: int, up_to_seq: int | None = None) -> list[tuple[str, str]]:
-        """Return the ids of at most `limit` documents of a person; there are no indices to tell."""
-        found: list[tuple[str, str]] = []
+    def found(self, kind: str, subjects: Sequence[str], limit: int, up_to_seq: int | None = None) -> list[tuple[str, str, int]]:
+        """Return id and time of at most `limit` documents of a person; there are no indices to tell."""
+        found: list[tuple[str, str, int]] = []
         with translated():
             for question in _questions(kind, subjects, up_to_seq):
-                cursor = self._database[kind].find(question, {"_id": 1}).limit(limit - len(found))
-                found += [(str(document["_id"]), "") for document in cursor]
+                cursor = self._database[kind].find(question, {"minute_ms": 1}).limit(limit - len(found))
+                found += [(str(document["_id"]), "", int(document["minute_ms"])) for document in cursor]
                 if len(found) >= limit:
                     break
         return found

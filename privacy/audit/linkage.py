@@ -5,7 +5,8 @@ candidates for whoever is in it. A class at which fewer than k people can be mea
 cannot hold more people or payments than there are candidates. This is done in each store, with the releases of both.
 
 Theory: candidates contain the members, because every value lies in its printed value; so this can fail only where a promise is broken.
-Payments that a store refused are missing among the candidates: their number is allowed for.
+Payments that a store refused are missing among the candidates: their number is allowed for, and so is that of payments which were erased
+with their people on the days that a class's window touches.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from privacy.audit.documents import StoredDocument, Where
 from privacy.audit.examiner import Examiner
 from privacy.audit.printed import EVERYTHING, band_covers, category_covers, cell_covers, malformed, time_span_ms
 from privacy.audit.releases import Printed, Window, read_release
+from veilocity.eventtime import window_start_ms
 
 __all__ = ["LinkageCheck"]
 
 Mask = NDArray[np.bool_]
+_DAY_MS = 86_400_000
 
 
 class _Claim(NamedTuple):
@@ -49,6 +52,7 @@ class LinkageCheck(Examiner):
         self._payments = payments
         self._claims: dict[Window, list[_Claim]] = defaultdict(list)
         self._refused: Counter[str] = Counter()
+        self._erased: dict[str, Counter[int]] = defaultdict(Counter)
         self._complete: int | None = None
         self._fewest = 0
 
@@ -59,6 +63,10 @@ class LinkageCheck(Examiner):
             self._complete = seq if isinstance(seq, int) else None
         elif document.collection == "dead_letters" and document.fields.get("kind") == "transactions":
             self._refused[str(document.fields.get("store"))] += 1
+        elif document.collection == "erasures" and document.fields.get("kind") == "transactions":
+            day_ms, count = document.fields.get("day_ms"), document.fields.get("count")
+            if isinstance(day_ms, int) and isinstance(count, int):
+                self._erased[str(document.fields.get("store"))][day_ms] += count
         release = read_release(document)
         if release is None or malformed(release.cell, release.cell_resolution, release.hour, release.amount_band):
             return
@@ -83,7 +91,8 @@ class LinkageCheck(Examiner):
         inside = rows.taken(slice(int(first), int(last)))
         people = np.unique(inside.subject, return_inverse=True)[1]
         candidates = _Candidates(inside, self._payments)
-        missing = self._refused[store]
+        days = range(window_start_ms(window.start_ms, _DAY_MS), window.end_ms, _DAY_MS)
+        missing = self._refused[store] + sum(self._erased[store][day_ms] for day_ms in days)
         for claim in claims:
             fits = candidates.of(claim.printed)
             meant = int(np.count_nonzero(np.bincount(people[fits]))) if len(people) else 0

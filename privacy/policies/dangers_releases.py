@@ -13,7 +13,7 @@ __all__ = ["RELEASE_DANGERS"]
 
 _MINUTE_S = 60
 _FULL = Hierarchies()
-_MOST_EPSILON, _MOST_DELTA = 10.0, 1e-4
+_MOST_EPSILON, _MOST_DELTA = 10.0, 1e-5
 _FINEST_CELL = 9
 
 
@@ -140,8 +140,14 @@ def aggregates_unsafe(draft: Draft) -> Iterator[Fault]:
     if not 0.0 < aggregates.epsilon <= _MOST_EPSILON:
         yield Fault("aggregates-unsafe", "aggregates.epsilon", "", "epsilon lies above 0 and up to 10: write 1.0 or the like")
     if not 0.0 < aggregates.delta <= _MOST_DELTA:
-        sentence = "cells are not public, so delta lies above 0, and at most 1e-4: write 1e-6 or the like"
+        sentence = "cells are not public, so delta lies above 0, and at most 1e-5: write 1e-7 or the like"
         yield Fault("aggregates-unsafe", "aggregates.delta", "", sentence)
+    if aggregates.person_epsilon is not None and aggregates.person_epsilon < aggregates.epsilon:
+        sentence = "a person's budget must last for one window at least: write epsilon or more, or leave it out for what all windows cost"
+        yield Fault("aggregates-unsafe", "aggregates.person_epsilon", "", sentence)
+    if any(minutes % 60 for minutes in draft.policy.releases.tiers_minutes[:1]):
+        sentence = "counts are made by whole hours: begin releases.tiers_minutes with 60 or a multiple, or write aggregates: off"
+        yield Fault("aggregates-unsafe", "releases.tiers_minutes", "", sentence)
     for name in ("contributions", "horizon_days"):
         if getattr(aggregates, name) < 1:
             yield Fault("aggregates-unsafe", f"aggregates.{name}", "", "it must be bounded, by 1 or more: write a whole number")

@@ -101,6 +101,8 @@ class Aggregates(_Section, frozen=True, kw_only=True):
     cell_resolution: int
     horizon_days: int
     """How long one person's budget must last."""
+    person_epsilon: float | None = None
+    """Most that one person loses in any stretch of the horizon, after which windows are refused; None for what all of them cost."""
 
 
 class Sketches(_Section, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 import msgspec
 
-from privacy.policies.model import Policy
+from privacy.policies.model import Aggregates, Policy
 from veilocity.settings import Settings
 
 __all__ = ["Overrides", "in_force", "with_overrides"]
@@ -44,7 +44,7 @@ def with_overrides(policy: Policy, /, **overrides: Unpack[Overrides]) -> Policy:
         policy: as written.
         overrides: `policy` (its name), the figures of `releases` and `sketches` by their names, and `cell_resolution`, which is the
             finest cell of releases (with its ancestors two and four up) and of every place that is stored, but
-            for places that the policy has coarser.
+            for places that the policy has coarser. Counts with noise have cells no finer, and are off where windows are no whole hours.
 
     >>> from privacy.policies.model import DEFAULT_FILE, read_policy
     >>> changed = with_overrides(read_policy(DEFAULT_FILE), k=20, cell_resolution=5)
@@ -61,7 +61,12 @@ def with_overrides(policy: Policy, /, **overrides: Unpack[Overrides]) -> Policy:
         releases = msgspec.structs.replace(releases, quasi_identifiers=msgspec.structs.replace(releases.quasi_identifiers, cell=cells))
         records = {name: {field: _at(written, before, finest) for field, written in fields.items()} for name, fields in records.items()}
     name = overrides.get("policy") or policy.policy
-    return msgspec.structs.replace(policy, policy=name, releases=releases, sketches=sketches, records=records)
+    aggregates = policy.aggregates
+    if isinstance(aggregates, Aggregates) and finest is not None:
+        aggregates = msgspec.structs.replace(aggregates, cell_resolution=min(aggregates.cell_resolution, finest))
+    if "tiers_minutes" in given and releases.tiers_minutes[0] % 60:
+        aggregates = "off"
+    return msgspec.structs.replace(policy, policy=name, releases=releases, sketches=sketches, records=records, aggregates=aggregates)
 
 
 def _at(written: object, before: int, finest: int) -> object:

@@ -14,6 +14,7 @@ from pymongo import MongoClient
 
 from storage.documents import (
     AggregateDocument,
+    DistinctCount,
     MaskedAlert,
     MaskedAmendment,
     MaskedBatch,
@@ -30,6 +31,7 @@ from storage.documents import (
     RunningTotal,
     Sample,
     SimilarGroup,
+    StreamSketches,
 )
 from storage.elastic import ELASTICSEARCH
 from storage.kinds import KINDS, SEARCHABLE, Document
@@ -236,6 +238,9 @@ def batch(seq: int, *, payments: int = 20, people: int = 10, alerts: int = 2) ->
         releases=(release(seq, seq),),
         groups=(group(seq, seq),),
         sample=Sample("sample", seq, payments * (seq + 1), (token("transaction", seq),)),
+        sketches=StreamSketches(
+            "stream", seq, payments * (seq + 1), (DistinctCount("people", people, people - 1, people + 1),), people, 0.0
+        ),
     )
 
 

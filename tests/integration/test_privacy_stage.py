@@ -174,8 +174,8 @@ def judge_stores(settings: Settings, world: World, documents: dict[str, Any]) ->
         bare = [Counter(repr(sorted((name, one[name]) for name in one.keys() - left_out)) for one in side) for side in sides]
         assert bare[0] == bare[1], kind
     ids = [{name.rpartition("/")[2] for name in documents if name.startswith(store)} for store in SINKS]
-    classes = {document["_id"] for document in of_kind(documents, "mongodb/releases/")}
-    assert ids[0] & ids[1] == classes
+    nobodys = {document["_id"] for kind in ("releases", "aggregates") for document in of_kind(documents, f"mongodb/{kind}/")}
+    assert ids[0] & ids[1] == nobodys
     judge_evidence(settings, world, documents)
 
 
@@ -227,10 +227,24 @@ def judge_documents(settings: Settings, documents: dict[str, Any], last: Progres
     assert len(of_kind(documents, "mongodb/positions/")) == PEOPLE
     (sample,) = of_kind(documents, "mongodb/samples/")
     assert (sample["seen"], len(sample["members"])) == (PAYMENTS, settings.privacy_sample_size)
+    judge_counts(settings, documents)
     ring = KeyRing.from_file(settings.token_key_file)
     first = {store: Pseudonymiser(ring, store, 0).token(TokenKind.TRANSACTION, "PAYMENT-000000", 0) for store in SINKS}
     assert f"mongodb/transactions/{first['mongodb']}" in documents
     assert [name for name in documents if name.startswith(f"elasticsearch/{index}-transactions") and name.endswith(first["elasticsearch"])]
+
+
+def judge_counts(settings: Settings, documents: dict[str, Any]) -> None:
+    """Counts with noise are the same in both stores, one whole for each hour that has closed; the sketches hold the truth."""
+    counts = of_kind(documents, "mongodb/aggregates/")
+    found = of_kind(documents, f"elasticsearch/{settings.elasticsearch_index_prefix}-aggregates")
+    told = {(one["window_start_ms"], one["cell"], one["hour"], repr(one["payments"])) for one in counts}
+    assert told == {(one["window_start_ms"], one["cell"], one["hour"], repr(one["payments"])) for one in found}
+    starts = sorted(one["window_start_ms"] for one in counts if one["cell"] == "*")
+    assert starts == list(range(starts[0], starts[-1] + HOUR_MS, HOUR_MS))
+    (sketches,) = of_kind(documents, "mongodb/sketches/")
+    (people,) = [one for one in sketches["distinct"] if one["of"] == "people"]
+    assert people["low"] <= PEOPLE <= people["high"]
 
 
 def judge_silence(settings: Settings, world: World, documents: dict[str, Any], log: Path, exposed: str) -> None:

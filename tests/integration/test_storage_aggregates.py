@@ -48,7 +48,7 @@ class _Nowhere:
 
 def published(windows: int, limit: float | None = None) -> list[tuple[AggregateDocument, ...]]:
     """Return the documents of some empty windows, drawn anew by every call; batch n writes window n."""
-    aggregator = Aggregator(POLICY, "p", bytes(32), public_cells=CELLS, person_epsilon=limit)
+    aggregator = Aggregator(msgspec.structs.replace(POLICY, person_epsilon=limit), "p", bytes(32), public_cells=CELLS)
     state: AggregateState = aggregator.begin(START_MS)
     found = []
     for seq, window in enumerate(aggregator.due(state, START_MS + windows * HOUR_MS)):

@@ -98,7 +98,7 @@ def test_everything_of_the_person_goes_from_both_stores_and_nothing_of_others(
     with AuditStore(service_settings) as audits:
         audits.save(5, {"checks": [{"name": "tokens", "faults": [{"id": theirs[0]}, {"id": "other"}]}]})
     with erasing(service_settings) as stores:
-        for store, eraser in stores.erasers.items():
+        for eraser in stores.erasers.values():
             assert eraser.span_ms() == (START_MS - HOUR_MS, START_MS + 2 * MONTH_MS), "an alert tells of an hour before"
             assert eraser.things([PERSON]) == {one for number in range(3, 240, 40) for one in (token("card", number % 50),)}
             # Ten cards are used by more than one of forty people.
@@ -126,7 +126,10 @@ def test_everything_of_the_person_goes_from_both_stores_and_nothing_of_others(
             BATCHES,
         )
         assert (count.alerts, count.erased_alerts) == (BATCHES, BATCHES)
-    assert not [one for one in database[ERASURES].find() if set(one) != {"_id", "store", "kind", "count", "done"}]
+    assert not [one for one in database[ERASURES].find() if set(one) != {"_id", "store", "kind", "day_ms", "count", "done"}]
+    days = [one["day_ms"] for one in database[ERASURES].find({"kind": TRANSACTIONS.name})]
+    assert len(set(days)) > 1, "payments are counted by day"
+    assert all(day_ms % (24 * HOUR_MS) == 0 for day_ms in days)
 
 
 def test_documents_of_a_batch_that_may_be_repeated_stay_until_it_cannot(service_settings: Settings) -> None:

@@ -82,7 +82,7 @@ class _Machine:
                     self.ledger.pop()
 
     def process(self, batch: int) -> None:
-        aggregator = Aggregator(POLICY, "p", KEY, person_epsilon=self.person_epsilon)
+        aggregator = Aggregator(msgspec.structs.replace(POLICY, person_epsilon=self.person_epsilon), "p", KEY)
         state = AggregateState.from_bytes(self.ledger[batch - 1]) if batch else aggregator.begin(0)
         documents: list[AggregateDocument] = []
         first = sum(map(len, self.batches[:batch]))

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from privacy.windows import Clock, Window, WindowPolicy
 from veilocity.errors import SettingsError
 
-POLICY = WindowPolicy(width_ms=100, delay_ms=30, idle_ms=10_000, partitions=2)
+POLICY = WindowPolicy(width_ms=100, delay_ms=30, idle_ms=10_000)
+PARTITIONS = (0, 1)
 STREAM = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2_000)), max_size=60)
 CUTS = st.lists(st.integers(0, 60), max_size=8).map(sorted)
 
@@ -25,7 +26,7 @@ def play(policy: WindowPolicy, stream: list[tuple[int, int]], cuts: list[int]) -
             else:
                 assert window >= clock.closed_ms, "a payment entered a closed window"
                 windows.setdefault(window, []).append(place)
-        clock = clock.closed(policy)
+        clock = clock.closed(policy, PARTITIONS)
     return windows, late, clock
 
 
@@ -55,30 +56,30 @@ def test_every_payment_is_late_or_in_the_window_of_its_time(stream: list[tuple[i
 
 
 def test_a_partition_without_payments_holds_windows_back_for_the_idle_time_only() -> None:
-    policy = WindowPolicy(width_ms=100, delay_ms=30, idle_ms=1_000, partitions=2)
+    policy = WindowPolicy(width_ms=100, delay_ms=30, idle_ms=1_000)
     clock, _ = Clock().assigned(policy, [(0, 5), (0, 1_129)])
-    assert clock.closed(policy).closed_ms == 0
+    assert clock.closed(policy, PARTITIONS).closed_ms == 0
     clock, _ = clock.assigned(policy, [(0, 1_130)])
-    assert clock.closed(policy).closed_ms == 100
-    _, windows = clock.closed(policy).assigned(policy, [(1, 50), (1, 150)])
+    assert clock.closed(policy, PARTITIONS).closed_ms == 100
+    _, windows = clock.closed(policy, PARTITIONS).assigned(policy, [(1, 50), (1, 150)])
     assert windows == [None, 100]
 
 
 def test_a_closed_window_never_opens_again() -> None:
     clock = Clock({0: 500}, closed_ms=400)
-    assert clock.closed(POLICY).closed_ms == 400
+    assert clock.closed(POLICY, PARTITIONS).closed_ms == 400
     assert [window.start_ms for window in clock.newly_closed(POLICY, 0, {100: 1, 300: 2, 400: 3})] == [100, 300]
 
 
 def test_a_cut_is_remembered_until_every_window_that_it_made_is_closed() -> None:
-    policy = WindowPolicy(100, 30, 10_000, 1, (300, 900))
+    policy = WindowPolicy(100, 30, 10_000, (300, 900))
     clock, _ = Clock().drained(policy, [100]).assigned(policy, [(0, 250), (0, 9_000)])
-    clock = clock.closed(policy)
+    clock = clock.closed(policy, (0,))
     assert clock.newly_closed(policy, 2, {200: 1}) == [Window(2, 200, 900)]
-    assert clock.closed(policy).cuts_ms == ()
+    assert clock.closed(policy, (0,)).cuts_ms == ()
 
 
-TIERED = WindowPolicy(width_ms=100, delay_ms=30, idle_ms=10_000, partitions=2, later_ms=(300, 900), drain_ms=1)
+TIERED = WindowPolicy(width_ms=100, delay_ms=30, idle_ms=10_000, later_ms=(300, 900), drain_ms=1)
 STEPS = st.lists(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3_000)), max_size=12), max_size=12)
 
 
@@ -95,7 +96,7 @@ def test_no_window_of_any_tier_takes_a_payment_after_it_was_closed(steps: list[l
             if start is not None:
                 waiting[0][start] = waiting[0].get(start, 0) + 1
                 entered += 1
-        clock = clock.closed(TIERED)
+        clock = clock.closed(TIERED, PARTITIONS)
         if number in drains:
             clock = clock.drained(TIERED, waiting[0])
         for tier, open_windows in enumerate(waiting):
@@ -119,4 +120,4 @@ def test_no_window_of_any_tier_takes_a_payment_after_it_was_closed(steps: list[l
 @pytest.mark.parametrize("later_ms", [(150,), (300, 100), (100,), (300, 1_000)])
 def test_tiers_that_do_not_nest_are_refused(later_ms: tuple[int, ...]) -> None:
     with pytest.raises(SettingsError, match="multiple of the tier before"):
-        WindowPolicy(100, 30, 1_000, 2, later_ms)
+        WindowPolicy(100, 30, 1_000, later_ms)

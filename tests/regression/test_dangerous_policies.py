@@ -160,7 +160,7 @@ CASES = [
     Case("waits-nonsense", "releases/drain_s", 90_000, "releases.drain_s", (), "0 for never"),
     Case("waits-nonsense", "releases/hold_loss", 1.5, "releases.hold_loss", (), "0.5"),
     Case("aggregates-unsafe", "aggregates", {**TOO_FINE, "cell_resolution": 5, "epsilon": 50.0}, "aggregates.epsilon", (), "1.0"),
-    Case("aggregates-unsafe", "aggregates", {**TOO_FINE, "cell_resolution": 5, "delta": 0.01}, "aggregates.delta", (), "1e-6"),
+    Case("aggregates-unsafe", "aggregates", {**TOO_FINE, "cell_resolution": 5, "delta": 0.01}, "aggregates.delta", (), "1e-7"),
     Case(
         "aggregates-unsafe",
         "aggregates",

@@ -8,6 +8,7 @@ from pathlib import Path
 import h3
 import msgspec
 
+from privacy.counting import Counting
 from privacy.heartbeat import Heartbeat
 from privacy.ledger import Ledger
 from privacy.masking import ELASTICSEARCH, MONGODB
@@ -25,7 +26,7 @@ WIDTH = 60 * MINUTE
 POLICY = Policy(
     name="p",
     k=3,
-    windows=WindowPolicy(WIDTH, 10 * MINUTE, 24 * WIDTH, 2, later_ms=(2 * WIDTH, 4 * WIDTH), drain_ms=1_000),
+    windows=WindowPolicy(WIDTH, 10 * MINUTE, 24 * WIDTH, later_ms=(2 * WIDTH, 4 * WIDTH), drain_ms=1_000),
     cell_resolution=7,
     sample_size=5,
     bloom_capacity=1000,
@@ -39,6 +40,11 @@ POLICY = Policy(
     region_rows=25,
 )
 CELLS = [h3.latlng_to_cell(51.5 + 0.03 * step, -0.12, 7) for step in range(4)]
+
+
+def pseudonym(person: int) -> str:
+    """Return what the stage calls a person: no row of zeros, which may stand in any file."""
+    return f"{person + 1:02x}" * 16
 
 
 DIGITS = {MONGODB: "a", ELASTICSEARCH: "b"}
@@ -60,7 +66,7 @@ def payment(number: int) -> MaskedPayment:
         partition=person % 2,
         offset=number,
         id=f"{number:032x}",
-        person=f"{person:032x}",
+        person=pseudonym(person),
         minute_ms=minute_ms,
         documents={
             store: MaskedTransaction(
@@ -123,12 +129,14 @@ class Store:
             self.fail_before = -1
             raise StoreUnavailableError("down")
         for one, held in ((batch, self.documents), (batches[ELASTICSEARCH], self.searched)):
-            for kind in ("transactions", "releases", "groups"):
+            for kind in ("transactions", "releases", "groups", "aggregates"):
                 for document in getattr(one, kind):
                     known = held.setdefault((kind, document.id), document)
                     assert known == document, "a repeated micro-batch wrote something else"
         if batch.sample:
             self.documents["sample", "sample"] = batch.sample
+        if batch.sketches:
+            self.documents["sketches", batch.sketches.id] = batch.sketches
         self.progress = msgspec.structs.replace(batch.progress, written_ms=0)
         if batch.progress.seq == self.fail_after:
             self.fail_after = -1
@@ -152,8 +160,8 @@ def part(payments: list[MaskedPayment]) -> MaskedPart:
     return MaskedPart(payments=payments, decisions=len(payments))
 
 
-def stage(folder: Path, store: Store, snapshot_batches: int = 3, policy: Policy = POLICY) -> Stage:
-    return Stage(policy, Ledger(folder, policy, snapshot_batches), store, Telemetry(policy.k), clock_ms=lambda: 1)
+def stage(folder: Path, store: Store, snapshot_batches: int = 3, policy: Policy = POLICY, counting: Counting | None = None) -> Stage:
+    return Stage(policy, Ledger(folder, policy, snapshot_batches), store, Telemetry(policy.k), clock_ms=lambda: 1, counting=counting)
 
 
 def batches(size: int) -> list[list[MaskedPayment]]:

@@ -202,7 +202,7 @@ def test_what_does_not_belong_to_the_window_is_refused_before_anything_is_saved(
 
 
 def test_a_spent_budget_publishes_nothing_but_that_and_the_stream_goes_on(draws: list[Window]) -> None:
-    aggregator = Aggregator(POLICY, "p", KEY, person_epsilon=2.5)
+    aggregator = Aggregator(msgspec.structs.replace(POLICY, person_epsilon=2.5), "p", KEY)
     state, memory = aggregator.begin(START_MS), Memory()
     published: list[int] = []
     for number in range(60):
@@ -225,7 +225,7 @@ def test_a_spent_budget_publishes_nothing_but_that_and_the_stream_goes_on(draws:
 
 @pytest.mark.usefixtures("silent")
 def test_payments_of_a_refused_window_are_not_in_the_total() -> None:
-    aggregator = Aggregator(POLICY, "p", KEY, person_epsilon=1.0)
+    aggregator = Aggregator(msgspec.structs.replace(POLICY, person_epsilon=1.0), "p", KEY)
     state, totals = aggregator.begin(START_MS), []
     for number in range(26):
         state, documents = aggregator.closed(state, [row(number, "ann", number)], window(number), number, Memory())
@@ -297,7 +297,7 @@ def test_what_cannot_be_kept_is_refused_at_the_start() -> None:
             Aggregator(msgspec.structs.replace(POLICY, **changed), "p", KEY)
     for limit in (0.5, float("nan"), float("inf")):
         with pytest.raises(UnsafePolicyError):
-            Aggregator(POLICY, "p", KEY, person_epsilon=limit)
+            Aggregator(msgspec.structs.replace(POLICY, person_epsilon=limit), "p", KEY)
     with pytest.raises(SettingsError, match="instead of 32"):
         Aggregator(POLICY, "p", b"short")
 

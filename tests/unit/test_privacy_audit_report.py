@@ -21,7 +21,7 @@ from privacy.audit.patterns import in_text
 from privacy.audit.run import kept
 from privacy.audit.schedule import expect
 from storage.audits import audit_id
-from tests.unit.audit_world import World, audited, clean_world, digits, token
+from tests.unit.audit_world import HOURS, START_MS, World, audited, clean_world, digits, token
 from veilocity.cli import privacy_audit
 from veilocity.errors import AuditFailedError, SettingsError
 from veilocity.settings import Settings
@@ -206,3 +206,16 @@ def test_the_document_explains_every_check_and_every_reason() -> None:
         assert f"`{kind}`" in page
     fields = list(Limits.__struct_fields__)
     assert [field for field in fields if f"`{field}`" not in page] == []
+
+
+def test_payments_erased_on_the_day_are_allowed_for_and_on_no_other() -> None:
+    world = clean_world()
+    for store, collections in world.items():
+        gone = token(store, "subject", 2)
+        collections["transactions"] = [one for one in collections["transactions"] if one["subject"] != gone]
+        step: dict[str, Any] = {"_id": "abc", "store": store, "kind": "transactions", "day_ms": START_MS, "count": HOURS, "done": True}
+        world["mongodb"].setdefault("erasures", []).append(step)
+    assert [check.name for check in audited(world).checks if not check.passed] == []
+    for step in world["mongodb"]["erasures"]:
+        step["day_ms"] += 24 * 3_600_000
+    assert [check.name for check in audited(world).checks if not check.passed] == ["linkage"]

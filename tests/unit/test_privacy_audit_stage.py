@@ -22,7 +22,7 @@ HOURS = 6
 POLICY = Policy(
     name="p",
     k=5,
-    windows=WindowPolicy(HOUR_MS, 0, 24 * HOUR_MS, 2, later_ms=(6 * HOUR_MS,)),
+    windows=WindowPolicy(HOUR_MS, 0, 24 * HOUR_MS, later_ms=(6 * HOUR_MS,)),
     cell_resolution=7,
     sample_size=5,
     bloom_capacity=1000,

@@ -96,9 +96,9 @@ class Shelf:
     def kinds(self) -> tuple[str, ...]:
         return tuple(self.documents)
 
-    def found(self, kind: str, subjects: Sequence[str], limit: int, up_to_seq: int | None = None) -> list[tuple[str, str]]:
+    def found(self, kind: str, subjects: Sequence[str], limit: int, up_to_seq: int | None = None) -> list[tuple[str, str, int]]:
         held = self.documents[kind].items()
-        return [(one, "") for one, (subject, seq) in held if subject in subjects and seq <= (up_to_seq or 0)][:limit]
+        return [(one, "", 0) for one, (subject, seq) in held if subject in subjects and seq <= (up_to_seq or 0)][:limit]
 
     def delete(self, kind: str, ids: Sequence[tuple[str, str]]) -> None:
         for one, _ in ids:

@@ -13,11 +13,11 @@ from privacy.erasure_requests import Request, Requests
 from privacy.ledger import Ledger
 from privacy.masking import MONGODB
 from storage.documents import ReleaseDocument, Sample
-from tests.unit.privacy_world import PAYMENTS, POLICY, Store, batches, part, released, stage
+from tests.unit.privacy_world import PAYMENTS, POLICY, Store, batches, part, pseudonym, released, stage
 from veilocity import settings as kernel_settings
 from veilocity.errors import StateError, StoreUnavailableError
 
-PERSON = f"{4:032x}"
+PERSON = pseudonym(4)
 THEIRS = tuple(one.documents[MONGODB].id for one in PAYMENTS if one.person == PERSON)
 ASKED = 6
 """Micro-batches that are done when the request comes: the next one's entry names it."""
@@ -85,7 +85,7 @@ def test_it_takes_three_micro_batches_and_then_no_file_names_the_person(tmp_path
     # Others are still there.
     assert store.progress is not None
     assert store.progress.pending > 0
-    assert any(f"{5:032x}".encode() in data for data in held.values())
+    assert any(pseudonym(5).encode() in data for data in held.values())
     # Ten more micro-batches close windows whose files were rewritten.
     for number, chunk in enumerate(batches(SIZE)[ASKED:], ASKED + 3):
         quiet.process([part(chunk)], number, {})
@@ -199,14 +199,14 @@ def test_two_people_are_forgotten_at_once_and_a_request_for_nobody_does_nothing(
     store = Store()
     play(tmp_path, store, until=ASKED)
     requests = Requests(tmp_path)
-    for person in (PERSON, f"{5:032x}", f"{99:032x}"):
+    for person in (PERSON, pseudonym(5), pseudonym(99)):
         requests.add(Request(person, ()))
     running = stage(tmp_path, store)
     for number in range(ASKED, ASKED + 3):
         running.process([part([])], number, {})
     assert requests.ids() == ()
     assert not requests.names(PERSON, set())
-    assert not requests.names(f"{5:032x}", set())
+    assert not requests.names(pseudonym(5), set())
 
 
 def test_everybody_may_be_forgotten(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_the_default_policy_is_what_the_documents_say() -> None:
     assert (releases.k, releases.l, releases.t, releases.sensitive) == (5, 1, 0.3, ("verdict",))
     assert releases.tiers_minutes == (60, 360, 1440)
     assert releases.quasi_identifiers.cell == (7, 5, 3)
-    assert policy.aggregates == "off"
+    assert policy.aggregates == Aggregates(epsilon=1.0, delta=1e-9, contributions=3, cell_resolution=5, horizon_days=7)
     assert not policy.sinks.joinable
     assert [policy.period_days(kind) for kind in TokenKind] == [7, 7, 7, 7, None, None]
 

@@ -24,7 +24,7 @@ RING = KeyRing([(1, ALWAYS_MS, bytes(32))])
 
 def promise(**values: object) -> Policy:
     settings = kernel_settings.load({}, **values)
-    return Policy.of(compiled_policy(settings), settings, partitions=3, checks=key_checks(RING))
+    return Policy.of(compiled_policy(settings), settings, checks=key_checks(RING))
 
 
 def test_a_second_stage_in_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_the_source_reads_committed_records_from_the_beginning_and_loses_none_si
 
 def test_the_promise_is_made_of_the_settings() -> None:
     policy = promise(privacy_window_minutes=30, privacy_delay_s=5)
-    assert (policy.windows.width_ms, policy.windows.delay_ms, policy.windows.partitions) == (1_800_000, 5_000, 3)
+    assert (policy.windows.width_ms, policy.windows.delay_ms) == (1_800_000, 5_000)
     assert policy.windows.widths_ms == (1_800_000, 21_600_000, 86_400_000)
     assert (policy.k, policy.l, policy.t, policy.hold_loss, policy.windows.drain_ms) == (5, 1, 0.3, 0.5, 900_000)
     assert (policy.period_ms, policy.cell_resolution, policy.name) == (7 * 24 * HOUR_MS, 7, "default-1")
@@ -72,11 +72,8 @@ def test_the_policy_is_the_file_that_is_named_and_settings_win_over_it(tmp_path:
         ("    rule: keep", "    rule: seal", "stored document cannot be without rule"),
         ("fine_with_s: {generalise: {minutes: 1}}", "fine_with_s: seal", "alert.fine_with_s has no place for a sealed value"),
         ("sensitive: [verdict]", "sensitive: [severity]", "the verdict of a class and nothing else"),
-        (
-            "aggregates: off",
-            "aggregates: {epsilon: 0.1, delta: 1.0e-9, contributions: 3, cell_resolution: 5, horizon_days: 7}",
-            "no counts with noise yet",
-        ),
+        ("tiers_minutes: [60, 360, 1440]", "tiers_minutes: [90, 360, 1440]", "multiple"),
+        ("  horizon_days: 7", "  horizon_days: 7\n  person_epsilon: 0.5", "must last for one window at least"),
     ):
         file.write_text(text.replace(before, after), encoding="utf-8")
         with pytest.raises(UnsafePolicyError, match=sentence):

@@ -26,6 +26,7 @@ EXAMPLES = {
     "groups": (group(0, 0),),
     "aggregates": (aggregate(0, 0), aggregate(1, 0, refused=True)),
     "samples": (batch(0).sample,),
+    "sketches": (batch(0).sketches,),
     "progress": (batch(0).progress,),
 }
 

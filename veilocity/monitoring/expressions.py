@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["changes_of_share", "grew", "quantile", "share"]
+__all__ = ["changes_of_share", "grew", "quantile", "rose", "share"]
 
 
 def quantile(q: float, histogram: str, *, by: str = "", over: str = "$__rate_interval") -> str:
@@ -42,3 +42,14 @@ def grew(counter: str, over: str) -> str:
     'increase(a_total[15m]) > 0 or (a_total > 0 unless a_total offset 15m)'
     """
     return f"increase({counter}[{over}]) > 0 or ({counter} > 0 unless {counter} offset {over})"
+
+
+def rose(gauge: str, over: str) -> str:
+    """Return what is there only if a gauge that counts since the beginning is higher than it was.
+
+    Such a gauge stands at 0 for a moment when its service starts: an alarm needs a wait that is longer than that.
+
+    >>> rose("a", "1d")
+    'a > a offset 1d or (a > 0 unless a offset 1d)'
+    """
+    return f"{gauge} > {gauge} offset {over} or ({gauge} > 0 unless {gauge} offset {over})"

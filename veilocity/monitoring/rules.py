@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from veilocity.monitoring.expressions import changes_of_share, grew, quantile, share
+from veilocity.monitoring.expressions import changes_of_share, grew, quantile, rose, share
 
 __all__ = [
     "ALERTS",
@@ -192,10 +192,11 @@ _PRIVACY = (
     ),
     Alert(
         "BudgetExhausted",
-        grew("veilocity_privacy_budget_refused_total", "1d"),
+        rose("veilocity_privacy_budget_refused_windows", "1d"),
         "warning",
         "Counts with noise were not published because the privacy budget is spent",
         "They come back by themselves when old windows leave the horizon.",
+        "10m",
     ),
     Alert(
         "AuditFailed",

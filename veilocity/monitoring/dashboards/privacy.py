@@ -60,10 +60,10 @@ _LIMITS = Row(
     "Limits",
     (
         lines(
-            "Budget: windows refused in a day",
+            "Budget: windows without counts",
             "short",
-            Target("sum(increase(veilocity_privacy_budget_refused_total[1d]))", "refused"),
-            description="Of counts with noise. The stage of this version publishes none, so this stays at 0.",
+            Target("max(veilocity_privacy_budget_refused_windows)", "refused since the beginning"),
+            description="Counts with noise that the budget of a horizon did not allow.",
         ),
         lines("Budget: epsilon left at the last refusal", "short", Target("max(veilocity_privacy_budget_left_epsilon)", "epsilon")),
         lines(
