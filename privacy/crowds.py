@@ -7,7 +7,7 @@ knows the tenth. Therefore a mean is told only where
     at least k people are in it, and since the mean that was told last either nobody, or at least k people, came, went or changed
 
 which keeps neighbours in time from being subtracted. It is no bound for who combines many of them, as differential privacy would be; what
-that finds at worst is a cell of somebody without a name, which the stores hold anyway, with a pseudonym beside it (docs/adr/0010).
+that finds at worst is a cell of somebody without a name, which the stores hold anyway, with a pseudonym beside it (docs/adr/0015).
 
 Everything is forgotten with the process: nothing of it is in the ledger.
 """

@@ -1,7 +1,7 @@
 """The seven panels of a fraud pipeline: how many, when, what share, by which method, from where, and the last hundred.
 
 Counts come from Prometheus. A record has no place in a metric, so the table reads Elasticsearch, where payments are masked. Countries are
-those of merchants, each named once k people have paid there (docs/adr/0010).
+those of merchants, each named once k people have paid there (docs/adr/0015).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sensors: mean latitude, longitude and height of the phones, now and as lines. Of k people at least (docs/adr/0010), else a gap."""
+"""Sensors: mean latitude, longitude and height of the phones, now and as lines. Of k people at least (docs/adr/0015), else a gap."""
 
 from __future__ import annotations
 
