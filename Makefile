@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak soak-privacy clean
+.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak soak-privacy clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -21,6 +21,7 @@ install: ## install what tests and checks need, too
 
 test: install ## run all tests on real servers
 	@./devstack/bootstrap.sh browser
+	@./devstack/bootstrap.sh prometheus
 	$(BIN)/python -m pytest --hypothesis-seed=0 $(ARGS)
 
 explore: install ## run the property tests on examples that nobody has seen yet
@@ -61,6 +62,9 @@ bench-privacy-stream: install ## measure the streaming release from Kafka to bot
 
 kibana-smoke: install ## try the dashboards on a Kibana of yours: make kibana-smoke ARGS="--url http://127.0.0.1:5601"
 	$(BIN)/veilocity kibana smoke $(ARGS)
+
+monitoring: install ## write Grafana's dashboards and Prometheus's rules from veilocity/monitoring
+	$(BIN)/python -m veilocity.monitoring
 
 soak: install ## run the whole system, then the privacy stage alone, for long, with crashes, and add everything up
 	$(BIN)/python -m benchmarks.soak $(ARGS)

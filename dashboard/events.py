@@ -35,6 +35,7 @@ RETRY_MS = 1_500
 
 _FRAMES = metrics.counter("dashboard_frames", "Frames put before viewers", "kind")
 _STREAMS = metrics.gauge("dashboard_streams", "Open event streams")
+_WRITTEN = metrics.gauge("dashboard_written_seconds", "When the newest batch that viewers see was written, in seconds since 1970")
 _OVERFLOWS = metrics.counter("dashboard_overflows", "Viewers that read too slowly and got a snapshot instead")
 
 
@@ -167,6 +168,7 @@ class Hub:
         """Begin a new picture and show it to every viewer."""
         picture = Picture(self._limits)
         picture.apply(progress, positions, alerts, payments)
+        _WRITTEN.set(progress.written_ms / 1000.0 if progress else 0.0)
         with self._changed:
             self._picture = picture
             self._epoch = secrets.token_hex(4)
@@ -186,6 +188,7 @@ class Hub:
                 raise ValueError("load a picture before it can advance")
             after_seq = picture.seq
             delta = picture.apply(progress, changes.positions, changes.alerts, changes.transactions)
+            _WRITTEN.set(progress.written_ms / 1000.0)
             self._snapshot = None
             frame = _Frame(after_seq, picture.seq, encode_event("delta", delta, self._identity(picture.seq)))
             self._ring.append(frame)

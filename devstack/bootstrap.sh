@@ -1,7 +1,8 @@
 #!/bin/sh
 # Prepares a checkout: `bootstrap.sh run` installs what a run needs, `bootstrap.sh dev` what tests and checks need as well,
-# `bootstrap.sh browser` a Chromium for the browser tests; `bootstrap.sh peers` the libraries that benchmarks compare with, apart from ours;
-# `bootstrap.sh lock` holds uv.lock to pyproject.toml. What is there already costs no request.
+# `bootstrap.sh browser` a Chromium for the browser tests, `bootstrap.sh prometheus` Debian's Prometheus for those of its rules;
+# `bootstrap.sh peers` the libraries that benchmarks compare with, apart from ours; `bootstrap.sh lock` holds uv.lock to pyproject.toml.
+# What is there already costs no request.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -105,10 +106,40 @@ install_browser() {
     echo "veilocity: Chromium could not be installed: install it by hand to run the browser tests as well." >&2
 }
 
+fetch_prometheus() {
+  (cd "$1" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb unpacked) >/dev/null 2>&1
+}
+
+install_prometheus() {
+  ! { command -v promtool && command -v prometheus; } >/dev/null || return 0
+  # The same cache as devstack/install.py has.
+  cache=${VEILOCITY_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
+  [ -n "${VEILOCITY_CACHE_DIR:-}" ] || cache=${cache:+$cache/veilocity}
+  cache=${cache:-.veilocity/cache}
+  home=$cache/prometheus
+  [ ! -x "$home/usr/bin/promtool" ] || return 0
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    echo "veilocity: no Prometheus was found and none can be fetched here: install it to test its rules as well." >&2
+    return 0
+  fi
+  echo "Fetching Prometheus for the tests of its rules."
+  mkdir -p "$cache"
+  # Unpacked and not installed: it needs no rights and starts no service. apt verifies what it downloads.
+  part=$(mktemp -d "$cache/prometheus.XXXXXX")
+  # A fresh system knows no packages yet, and only root may change that.
+  if fetch_prometheus "$part" || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null && fetch_prometheus "$part"; }; then
+    mv -T "$part/unpacked" "$home" 2>/dev/null || [ -x "$home/usr/bin/promtool" ] || fail "$home cannot be written: remove it"
+  else
+    echo "veilocity: Prometheus could not be fetched: run apt-get update, or install it by hand, to test its rules as well." >&2
+  fi
+  rm -rf "$part"
+}
+
 case "${1:-}" in
   run | dev) install "$1" ;;
   browser) install_browser ;;
+  prometheus) install_prometheus ;;
   peers) install_peers ;;
   lock) check_lock ;;
-  *) fail "usage: bootstrap.sh run|dev|browser|peers|lock" ;;
+  *) fail "usage: bootstrap.sh run|dev|browser|prometheus|peers|lock" ;;
 esac

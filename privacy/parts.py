@@ -16,6 +16,7 @@ import msgspec
 
 from privacy.heartbeat import Heartbeat
 from privacy.masking import Masker, amendment_of
+from privacy.rounding import coarse_altitude_m
 from privacy.unstored import MaskedColumns, UnstoredPayments
 from storage.documents import MaskedAlert, MaskedAmendment, MaskedTransaction, Position
 from veilocity.contracts import Alert, Decision, Fix, decode
@@ -63,6 +64,8 @@ class MaskedPart(msgspec.Struct, array_like=True):
     """In offset order: their topic has one partition."""
     columns: MaskedColumns | None = None
     """In place of `payments` and `amendments`, where no store keeps these."""
+    altitudes_m: list[float | None] = msgspec.field(default_factory=list)
+    """Of `positions`, in tens of metres; for means of k people, never for a document."""
 
 
 class PartBuilder:
@@ -111,6 +114,7 @@ class PartBuilder:
         """
         part = self._part
         part.positions = [self._masker.position(fix, self._seq) for fix in self._newest_fix.values()]
+        part.altitudes_m = [coarse_altitude_m(fix.altitude_m) for fix in self._newest_fix.values()]
         part.alerts = self._masker.sealed(list(self._newest_alert.values()))
         part.amendments = [documents for _, documents in self._newest_amendment.values()]
         if self._unstored is not None:

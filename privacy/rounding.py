@@ -10,7 +10,17 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decima
 
 from veilocity.geo import Interval
 
-__all__ = ["MINUTE_MS", "hundredths_up", "minute_ms", "nearest", "round_down", "round_up", "whole_minutes_up_s", "widened"]
+__all__ = [
+    "MINUTE_MS",
+    "coarse_altitude_m",
+    "hundredths_up",
+    "minute_ms",
+    "nearest",
+    "round_down",
+    "round_up",
+    "whole_minutes_up_s",
+    "widened",
+]
 
 MINUTE_MS = 60_000
 _DOWN = Context(prec=2, rounding=ROUND_FLOOR)
@@ -34,6 +44,17 @@ def round_up(value: float) -> float:
     (7200.0, 65.0)
     """
     return float(_UP.create_decimal_from_float(value))
+
+
+def coarse_altitude_m(altitude_m: float | None) -> float | None:
+    """Return a height in tens of metres; None where none is stated, or none where a phone can be.
+
+    >>> coarse_altitude_m(857.9), coarse_altitude_m(None), coarse_altitude_m(1e9)
+    (860.0, None, None)
+    """
+    if altitude_m is None or not -500.0 <= altitude_m <= 20_000.0:
+        return None
+    return round(altitude_m / 10.0) * 10.0
 
 
 def nearest(value: float) -> float:

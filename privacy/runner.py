@@ -13,6 +13,7 @@ from privacy.distributed import Executors
 from privacy.executor import PartMasker
 from privacy.heartbeat import newest_batch, read_positions
 from privacy.identifiers.keyring import KeyRing
+from privacy.lag import Lag
 from privacy.ledger import Ledger
 from privacy.parts import Source
 from privacy.policy import Policy, compiled_policy
@@ -21,7 +22,7 @@ from privacy.regions import here
 from privacy.rotation import RingInForce
 from privacy.stage import Stage, start_query
 from privacy.state import sequence_of
-from privacy.telemetry import Telemetry
+from privacy.telemetry import Telemetry, watch_disk
 from privacy.watch import Watch
 from storage.writers import StoreWriter
 from veilocity import metrics
@@ -56,12 +57,12 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     ledger.accept(committed=committed, begun=begun)
     keys.check(lambda: ledger.load(committed).progress.event_ms)
     writer = StoreWriter(settings)
-    pulse, watch = Pulse(settings), Watch(settings)
+    pulse, watch, lag = Pulse(settings), Watch(settings), Lag(settings, checkpoint)
     if committed >= 0:
         pulse.at(read_positions(checkpoint, committed, topic_name(settings, DECISIONS)), ledger.load(committed).pending)
     try:
         writer.ensure_schema()
-        telemetry = Telemetry()
+        telemetry = Telemetry(policy.k, averages=settings.privacy_averages)
         failures: list[BaseException] = []
         regional = Executors(spark) if settings.privacy_release_form == "executors" else here
         ring = KeyRing.from_file(settings.token_key_file)
@@ -75,10 +76,13 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         query = start_query(spark, settings, masker, stage, telemetry, checkpoint, pulse, failures.append)
         pulse.start()
         watch.start()
+        lag.start()
+        watch_disk(settings.privacy_dir)
         _serve_health(settings)
         _LOG.info("The privacy stage runs.")
         _follow(query, stop, failures)
     finally:
+        lag.stop()
         watch.stop()
         pulse.stop()
         writer.close()

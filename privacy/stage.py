@@ -111,6 +111,7 @@ class Stage:
             self._counting.forget(counted)
         self._state, self._done = state, batch
         self._telemetry.batch_done(documents[MONGODB], state, [part.rejected for part in parts])
+        self._telemetry.people_seen(parts)
         return state.progress
 
     def _closed(self, state: StageState, batch: int) -> tuple[list[ClosedWindow], dict[int, RowTable]]:

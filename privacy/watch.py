@@ -15,7 +15,7 @@ import msgspec
 import psutil
 
 from privacy.audit import AuditReport, AuditSchedule
-from privacy.audit.schedule import observe
+from privacy.audit.schedule import expect, observe
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
 
@@ -44,6 +44,7 @@ class Watch:
 
     def start(self) -> None:
         """Start looking at the clock."""
+        expect(self._schedule.every_s, time.time())
         if self._schedule.every_s:
             self._thread.start()
 

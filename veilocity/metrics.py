@@ -6,42 +6,82 @@ would be an identifier in every scrape.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
 
-__all__ = ["LABELS", "counter", "exposition", "gauge", "histogram", "serve"]
+__all__ = ["LABELS", "Family", "counter", "declared", "exposition", "gauge", "histogram", "serve"]
 
-LABELS = frozenset({"kind", "outcome", "partition", "reason", "rule", "service", "severity", "stage", "state", "store", "topic", "verdict"})
+LABELS = frozenset(
+    {
+        "channel",
+        "country",
+        "kind",
+        "outcome",
+        "partition",
+        "reason",
+        "rule",
+        "service",
+        "severity",
+        "stage",
+        "state",
+        "store",
+        "topic",
+        "verdict",
+    }
+)
 """The label names that may be used."""
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 10.0, 30.0)
 
 
-def _check(labels: tuple[str, ...]) -> None:
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric as it was declared."""
+
+    name: str
+    """As Prometheus shows it: a counter ends in `_total`."""
+    kind: str
+    """`counter`, `gauge` or `histogram`."""
+    text: str
+    labels: tuple[str, ...]
+
+
+_declared: dict[str, Family] = {}
+
+
+def declared() -> tuple[Family, ...]:
+    """Return what the modules that this process has imported declare, by name."""
+    return tuple(_declared[name] for name in sorted(_declared))
+
+
+def _declare(name: str, kind: str, text: str, labels: tuple[str, ...]) -> None:
     unknown = set(labels) - LABELS
     if unknown:
         raise ValueError(f"label {sorted(unknown)} is not declared in veilocity.metrics.LABELS")
+    shown = f"veilocity_{name}" + ("_total" if kind == "counter" else "")
+    _declared[shown] = Family(shown, kind, text, labels)
 
 
 def counter(name: str, text: str, *labels: str) -> Counter:
     """Declare a counter `veilocity_NAME_total`."""
-    _check(labels)
+    _declare(name, "counter", text, labels)
     return Counter(f"veilocity_{name}", text, labels)
 
 
 def gauge(name: str, text: str, *labels: str) -> Gauge:
     """Declare a gauge `veilocity_NAME`."""
-    _check(labels)
+    _declare(name, "gauge", text, labels)
     return Gauge(f"veilocity_{name}", text, labels)
 
 
-def histogram(name: str, text: str, *labels: str) -> Histogram:
-    """Declare a histogram `veilocity_NAME` of seconds."""
-    _check(labels)
-    return Histogram(f"veilocity_{name}", text, labels, buckets=_LATENCY_BUCKETS_S)
+def histogram(name: str, text: str, *labels: str, buckets_s: Sequence[float] = _LATENCY_BUCKETS_S) -> Histogram:
+    """Declare a histogram `veilocity_NAME` of seconds; without `buckets_s` its buckets are those of a latency."""
+    _declare(name, "histogram", text, labels)
+    return Histogram(f"veilocity_{name}", text, labels, buckets=buckets_s)
 
 
 def exposition() -> tuple[bytes, str]:

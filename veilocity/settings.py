@@ -137,6 +137,7 @@ class Settings(BaseModel):
     privacy_bloom_capacity: int = Field(1_000_000, ge=1000, description="Places the `seen before` filter holds at its error rate.")
     privacy_bloom_error_rate: float = Field(0.001, gt=0, lt=1, description="Chance that a new place is taken for a known one.")
     privacy_similarity: float = Field(0.7, gt=0, lt=1, description="Jaccard similarity from which two payments are one group.")
+    privacy_averages: bool = Field(True, description="Whether mean places of k people or more are told as metrics (docs/adr/0015).")
     privacy_audit_s: float = Field(3600.0, ge=0, description="Time between two audits of the stores by the privacy stage; 0 for never.")
     privacy_metrics_port: int = Field(9102, ge=0, le=65535, description="Port of the privacy stage's metrics and health; 0 for none.")
 

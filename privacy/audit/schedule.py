@@ -8,11 +8,13 @@ from privacy.audit.model import AuditReport
 from veilocity import metrics
 from veilocity.errors import SettingsError
 
-__all__ = ["AuditSchedule", "observe"]
+__all__ = ["AuditSchedule", "expect", "observe"]
 
 _PASSED = metrics.gauge("privacy_audit_passed", "Whether the last audit of the stores found nothing: 1, else 0.")
 _FAULTS = metrics.gauge("privacy_audit_faults", "Faults that the last audit found, by check.", "kind")
 _SECONDS = metrics.gauge("privacy_audit_seconds", "How long the last audit took.")
+_LAST = metrics.gauge("privacy_audit_last_seconds", "When the last audit ended, else when the stage began, in seconds since 1970.")
+_EVERY = metrics.gauge("privacy_audit_every_seconds", "Time between two audits; 0 for none.")
 _RECORDS = metrics.gauge("privacy_audit_records", "Documents that the last audit read.", "store")
 
 
@@ -46,9 +48,21 @@ class AuditSchedule(msgspec.Struct, frozen=True):
         return last_s is None or now_s - last_s >= self.every_s
 
 
+def expect(every_s: float, now_s: float) -> None:
+    """Set the metrics of a stage that begins: from now on an audit is awaited.
+
+    Args:
+        every_s: time between two audits; 0 for never.
+        now_s: seconds since 1970.
+    """
+    _EVERY.set(every_s)
+    _LAST.set(now_s)
+
+
 def observe(report: AuditReport) -> None:
     """Set the metrics to a report."""
     _PASSED.set(report.passed)
+    _LAST.set(report.written_ms / 1000.0 + report.seconds)
     _SECONDS.set(report.seconds)
     for check in report.checks:
         _FAULTS.labels(kind=check.name).set(check.fault_count)

@@ -262,6 +262,21 @@ def judge_silence(settings: Settings, world: World, documents: dict[str, Any], l
         assert not [secret for secret in secrets if secret in haystack], name
 
 
+def scraped(settings: Settings) -> str:
+    return httpx.get(f"http://127.0.0.1:{settings.privacy_metrics_port}/metrics").text
+
+
+def judge_metrics(exposed: str) -> None:
+    """What the stage tells has moved: payments by channel, the disk, when it began to wait for an audit."""
+    figures = dict(line.rsplit(" ", 1) for line in exposed.splitlines() if not line.startswith("#"))
+    channels = [float(value) for name, value in figures.items() if name.startswith("veilocity_privacy_channel_payments_total{")]
+    countries = [float(value) for name, value in figures.items() if name.startswith("veilocity_privacy_country_payments_total{")]
+    assert 0 < sum(channels) == sum(countries) <= PAYMENTS
+    assert 0.0 < float(figures["veilocity_privacy_disk_free_ratio"]) < 1.0
+    assert float(figures["veilocity_privacy_audit_last_seconds"]) > 1e9
+    assert float(figures["veilocity_privacy_audit_every_seconds"]) > 0.0
+
+
 def judge_salts(settings: Settings) -> None:
     """Salts are there for windows that may be repeated, and nobody else can read them."""
     salts = list(settings.privacy_dir.glob("staged/*/salt"))
@@ -287,17 +302,19 @@ def test_killed_and_repeated_it_loses_nothing_doubles_nothing_and_tells_nothing(
             before = progress(reader).seq
             with running_stage(settings, log) as process:
                 until(partial(passed, reader, before + 2), process)
+                until(lambda: 'veilocity_privacy_lag_records{topic="decisions"}' in scraped(settings), process)
                 process.kill()
         feed(settings, world, 0.6, 1.0)
         with running_stage(settings, log) as process:
             until(partial(read_all, reader), process, news=partial(progress, reader))
-            exposed = httpx.get(f"http://127.0.0.1:{settings.privacy_metrics_port}/metrics").text
+            exposed = scraped(settings)
             assert httpx.get(f"http://127.0.0.1:{settings.privacy_metrics_port}/healthz").text == "ok\n"
             stopped(process)
         last, documents = progress(reader), dumped(settings)
         judge_documents(settings, documents, last)
         judge_releases(settings, documents, last)
         judge_silence(settings, world, documents, log, exposed)
+        judge_metrics(exposed)
         judge_salts(settings)
         judge_stores(settings, world, documents)
         report = audit_stores(settings, keep=False)

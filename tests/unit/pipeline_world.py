@@ -94,7 +94,7 @@ def play(folder: Path, compiled: CompiledPolicy = COMPILED, repeated: int | None
         repeated: a micro-batch whose process dies when the stores have it: it is masked and written once more.
     """
     store = Store()
-    stage = Stage(POLICY, Ledger(folder, POLICY), store, Telemetry(), clock_ms=lambda: START_MS)
+    stage = Stage(POLICY, Ledger(folder, POLICY), store, Telemetry(k=1), clock_ms=lambda: START_MS)
     size = -(-PAYMENTS // BATCHES)
     for batch in range(BATCHES):
         for _ in range(2 if batch == repeated else 1):

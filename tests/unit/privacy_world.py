@@ -161,7 +161,7 @@ def part(payments: list[MaskedPayment]) -> MaskedPart:
 
 
 def stage(folder: Path, store: Store, snapshot_batches: int = 3, policy: Policy = POLICY, counting: Counting | None = None) -> Stage:
-    return Stage(policy, Ledger(folder, policy, snapshot_batches), store, Telemetry(), clock_ms=lambda: 1, counting=counting)
+    return Stage(policy, Ledger(folder, policy, snapshot_batches), store, Telemetry(policy.k), clock_ms=lambda: 1, counting=counting)
 
 
 def batches(size: int) -> list[list[MaskedPayment]]:

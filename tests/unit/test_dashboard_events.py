@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from dashboard import events as module
 from dashboard.events import Hub, Stream
@@ -48,6 +49,18 @@ def test_a_new_viewer_gets_a_status_and_a_snapshot_first() -> None:
     _, hub = loaded_hub()
     kinds = [kind for kind, _, _ in drain(hub.subscribe())]
     assert kinds == ["", "status", "snapshot"]
+
+
+def test_metrics_tell_how_old_the_picture_is() -> None:
+    world, hub = loaded_hub()
+    advance(world, hub)
+    assert REGISTRY.get_sample_value("veilocity_dashboard_written_seconds") == 0.0
+    progress = world.progress()
+    assert progress is not None
+    hub.advance(msgspec.structs.replace(progress, written_ms=5_500), Changes())
+    assert REGISTRY.get_sample_value("veilocity_dashboard_written_seconds") == 5.5
+    hub.load(msgspec.structs.replace(progress, written_ms=7_000), (), (), ())
+    assert REGISTRY.get_sample_value("veilocity_dashboard_written_seconds") == 7.0
 
 
 def test_before_the_first_picture_a_viewer_gets_only_the_status_and_later_the_snapshot() -> None:

@@ -92,6 +92,30 @@ def test_no_browser_and_no_way_to_install_one_is_a_sentence_not_an_end(checkout:
     assert _prepare(checkout, "browser").stderr == ""
 
 
+def test_no_prometheus_and_no_way_to_fetch_one_is_a_sentence_not_an_end(checkout: Path) -> None:
+    done = _prepare(checkout, "prometheus")
+    assert done.returncode == 0
+    assert "no Prometheus was found and none can be fetched here" in done.stderr
+    for name in ("prometheus", "promtool"):
+        _program(checkout, name, "")
+    assert _prepare(checkout, "prometheus").stderr == ""
+
+
+def test_prometheus_is_unpacked_once_and_nothing_is_installed(checkout: Path) -> None:
+    for tool in ("mkdir", "mktemp", "mv", "chmod", "touch"):
+        found = shutil.which(tool)
+        assert found, tool
+        (checkout / "bin" / tool).symlink_to(found)
+    _program(checkout, "apt-get", '[ "$1 $3" = "download prometheus" ] && touch prometheus_1_amd64.deb')
+    _program(checkout, "dpkg-deb", 'mkdir -p "$3/usr/bin" && touch "$3/usr/bin/promtool" && chmod +x "$3/usr/bin/promtool"')
+    first = _prepare(checkout, "prometheus")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout.startswith("Fetching Prometheus")
+    assert [path.name for path in (checkout / ".veilocity" / "cache").iterdir()] == ["prometheus"]
+    again = _prepare(checkout, "prometheus")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
 def test_make_lists_every_target_a_person_may_call() -> None:
     make = (_ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z][a-z0-9-]*):", make, re.MULTILINE))

@@ -20,6 +20,16 @@ def test_no_declared_label_could_hold_an_identifier() -> None:
     assert metrics.LABELS.isdisjoint({"card", "user", "device", "subject", "id", "token", "merchant", "session", "cell"})
 
 
+def test_what_is_declared_is_told_as_prometheus_shows_it() -> None:
+    metrics.counter("test_declared", "Of a test.", "topic")
+    metrics.histogram("test_declared_seconds", "Of a test.", buckets_s=(60.0, 3600.0))
+    families = {family.name: family for family in metrics.declared()}
+    assert families["veilocity_test_declared_total"] == metrics.Family("veilocity_test_declared_total", "counter", "Of a test.", ("topic",))
+    assert families["veilocity_test_declared_seconds"].kind == "histogram"
+    assert b'veilocity_test_declared_seconds_bucket{le="3600.0"}' in metrics.exposition()[0]
+    assert list(families) == sorted(families)
+
+
 def ask(port: int, path: str) -> tuple[int, str]:
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:

@@ -19,6 +19,7 @@ from privacy.audit.columns import TokenColumn
 from privacy.audit.model import MOST_FAULTS
 from privacy.audit.patterns import in_text
 from privacy.audit.run import kept
+from privacy.audit.schedule import expect
 from storage.audits import audit_id
 from tests.unit.audit_world import HOURS, START_MS, World, audited, clean_world, digits, token
 from veilocity.cli import privacy_audit
@@ -38,7 +39,10 @@ def test_an_error_names_the_first_record_at_fault() -> None:
 
 
 def test_metrics_follow_the_newest_report() -> None:
-    observe(FAILED)
+    expect(3600.0, now_s=1_000.0)
+    assert (_metric("veilocity_privacy_audit_every_seconds"), _metric("veilocity_privacy_audit_last_seconds")) == (3600.0, 1_000.0)
+    observe(msgspec.structs.replace(FAILED, written_ms=2_000_000))
+    assert _metric("veilocity_privacy_audit_last_seconds") == 2_001.5
     assert _metric("veilocity_privacy_audit_passed") == 0.0
     assert _metric("veilocity_privacy_audit_faults", kind="exactness") == 3.0
     assert _metric("veilocity_privacy_audit_records", store="mongodb") == 3.0

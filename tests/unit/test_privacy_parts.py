@@ -13,7 +13,7 @@ from privacy.parts import PartBuilder, Source
 from privacy.policies import DEFAULT_FILE, compile_policy, read_policy
 from privacy.policy import key_checks
 from tests.unit.test_privacy_masking import alert
-from veilocity.contracts import CardId, Channel, Decision, DeviceId, Fix, SubjectId, Transaction, Verdict, encode
+from veilocity.contracts import CardId, Channel, Decision, DeviceId, Fix, SubjectId, Transaction, Verdict, decode, encode
 from veilocity.errors import FatalError, KeyMissingError, SettingsError
 
 
@@ -51,6 +51,15 @@ def test_only_the_newest_place_of_a_person_is_masked() -> None:
     part = made.finish()
     assert part.fixes == 3
     assert [position.minute_ms for position in part.positions] == [180_000]
+
+
+def test_heights_stand_beside_the_places_in_tens_of_metres() -> None:
+    made = builder()
+    heights = zip("abc", (857.9, None, 1e6), strict=True)
+    made.add("fixes", 0, range(3), [encode(msgspec.structs.replace(decode(fix(one, 1), Fix), altitude_m=m)) for one, m in heights])
+    part = made.finish()
+    assert part.altitudes_m == [860.0, None, None]
+    assert len(part.positions) == 3
 
 
 def test_what_does_not_decode_is_counted_with_its_reason_and_costs_only_itself() -> None:

@@ -1,0 +1,52 @@
+"""Sensors: mean latitude, longitude and height of the phones, now and as lines. Of k people at least (docs/adr/0015), else a gap."""
+
+from __future__ import annotations
+
+from veilocity.monitoring.panels import Dashboard, Panel, Row, Target, gauge, lines
+
+__all__ = ["SENSORS"]
+
+_DIGITS = {"decimals": 6}
+_FIGURES = (
+    ("latitude", "veilocity_privacy_average_latitude_degrees", "degree", -90.0, 90.0),
+    ("longitude", "veilocity_privacy_average_longitude_degrees", "degree", -180.0, 180.0),
+    ("altitude", "veilocity_privacy_average_altitude_meters", "lengthm", -100.0, 1_000.0),
+)
+_ABOUT = "Of the masked places of k people at least, in the newest minute that may be told; a gap where it would tell of fewer."
+
+
+def _needle(name: str, metric: str, unit: str, low: float, high: float) -> Panel:
+    return gauge(f"Average {name}", unit, metric, low, high, defaults=_DIGITS, description=_ABOUT)
+
+
+def _line(name: str, metric: str, unit: str) -> Panel:
+    return lines(name.capitalize(), unit, Target(metric, f"average {name}"), width=24, defaults=_DIGITS, description=_ABOUT)
+
+
+SENSORS = Dashboard(
+    "sensors",
+    "Sensors",
+    "Where phones are on average. No place of a phone leaves the privacy stage.",
+    (
+        Row("Averages", tuple(_needle(*figure) for figure in _FIGURES)),
+        Row("Over time", tuple(_line(name, metric, unit) for name, metric, unit, _, _ in _FIGURES)),
+        Row(
+            "Behind them",
+            (
+                lines(
+                    "Readings",
+                    "cps",
+                    Target('sum by (outcome) (rate(veilocity_ingest_items_total{kind="sensor-logger"}[$__rate_interval]))', "{{outcome}}"),
+                    width=12,
+                ),
+                lines(
+                    "Minutes of event time",
+                    "short",
+                    Target("sum by (outcome) (increase(veilocity_privacy_average_minutes_total[5m]))", "{{outcome}}"),
+                    description="Withheld where fewer than k people were in it, or fewer than k came, went or moved.",
+                    width=12,
+                ),
+            ),
+        ),
+    ),
+)
