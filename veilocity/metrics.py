@@ -14,8 +14,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, His
 
 __all__ = ["LABELS", "counter", "exposition", "gauge", "histogram", "serve"]
 
-LABELS = frozenset({"kind", "outcome", "partition", "reason", "rule", "service", "severity", "stage", "state", "store", "topic", "verdict"})
-"""The label names that may be used."""
+LABELS = frozenset(
+    ("kind", "outcome", "partition", "reason", "receiver", "rule", "service", "severity", "stage", "state", "store", "topic", "verdict")
+)
+"""The label names that may be used. A `receiver` is a name that the notifications file gives, which cannot hold an address."""
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 10.0, 30.0)
 
