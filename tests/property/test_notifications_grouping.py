@@ -14,6 +14,7 @@ from storage.notifications.message import summarise
 from storage.notifications.rules import Channel, Timing, rank
 from veilocity.contracts import AlertState, Severity
 
+START_MS = 1_795_305_600_000
 WAIT_MS, INTERVAL_MS, STORM = 3_000, 20_000, 3
 RULES = ("impossible-travel", "cash-out")
 
@@ -84,7 +85,7 @@ EVENTS = st.lists(
 
 def play(town: Town, events: list[tuple[int, int, Severity, bool, int]]) -> tuple[dict[str, Seen], int]:
     """Read a history, speaking every second, and go on until nothing is ahead; return the newest revisions and the end."""
-    now_ms, newest = 1_000, dict[str, Seen]()
+    now_ms, newest = START_MS, dict[str, Seen]()
     for pause_ms, number, severity, retracted, again in events:
         for _ in range(pause_ms // 1_000):
             now_ms += 1_000
@@ -159,18 +160,31 @@ def test_within_one_generation_every_alert_is_in_exactly_one_message(events: lis
 def test_a_storm_is_one_message() -> None:
     town = Town(Channel("r", "mail", ("person", "rule"), timing(None)))
     for number in range(5_000):
-        town.see(Seen(f"a{number}", 1, RULES[0], Severity.HIGH, AlertState.OPEN, f"p{number}"), 1_000 + number // 5)
-    for now_ms in range(1_000, 1_000 + INTERVAL_MS, 250):
+        town.see(Seen(f"a{number}", 1, RULES[0], Severity.HIGH, AlertState.OPEN, f"p{number}"), START_MS + number // 5)
+    for now_ms in range(START_MS, START_MS + INTERVAL_MS, 250):
         town.speak(now_ms)
     assert [(one.storm, len(one.news)) for one in town.told] == [(True, 5_000)]
+
+
+def test_cases_that_come_one_after_another_keep_the_bound_too() -> None:
+    town = Town(Channel("r", "mail", ("person", "rule"), timing(None)))
+    for number in range(20):
+        now_ms = START_MS + 4_000 * number
+        town.see(Seen(f"a{number}", 1, RULES[0], Severity.HIGH, AlertState.OPEN, f"p{number}"), now_ms)
+        for later_ms in range(now_ms, now_ms + 4_000, 1_000):
+            town.speak(later_ms)
+    for message in town.told:
+        window = [one for one in town.told if message.made_ms <= one.made_ms < message.made_ms + INTERVAL_MS]
+        assert sum(not one.storm for one in window) <= STORM
+    assert {one.storm for one in town.told} == {True, False}
 
 
 def test_a_slow_storm_is_a_few_messages_and_then_one_an_interval() -> None:
     town = Town(Channel("r", "mail", ("person", "rule"), timing(None)))
     for number in range(600):
-        now_ms = 1_000 + 250 * number
+        now_ms = START_MS + 250 * number
         town.see(Seen(f"a{number}", 1, RULES[0], Severity.HIGH, AlertState.OPEN, f"p{number}"), now_ms)
         town.speak(now_ms)
-    town.speak(1_000 + 250 * 600 + INTERVAL_MS)
+    town.speak(START_MS + 250 * 600 + INTERVAL_MS)
     assert sum(len(one.news) for one in town.told) == 600
     assert len(town.told) <= 2 + 600 * 250 // INTERVAL_MS
