@@ -174,6 +174,9 @@ class Planner:
         made = self._outbox.made(message) or self._insert(message)
         while some := self._cases.some_taken_for(message):
             self._cases.put((case, self._knowing(case, *made)) for case in some)
+            # A storm takes longer than a lease.
+            if self._lead.hold(self._clock_ms()) is None:
+                raise FencedError("another process leads by now: it goes on with this message")
         self._outbox.settled(message)
 
     def _knowing(self, case: Case, made_ms: int, parts: frozenset[Part]) -> Case:
