@@ -7,6 +7,7 @@ from rich.console import Console
 from devstack.cancellation import Cancellation, Cancelled, signals_cancel
 from devstack.process import State
 from devstack.servers import SERVERS
+from devstack.services import configured
 from devstack.stack import Simulation, Stack
 from devstack.status import Status, for_console
 from veilocity.errors import ServiceUnavailableError
@@ -38,6 +39,7 @@ def run(settings: Settings, *, feed: bool, fresh: bool, people: int, speed: floa
     cancellation = Cancellation()
     stack = Stack(
         settings,
+        services=configured(settings),
         simulation=Simulation(people, speed, seed) if feed else None,
         fresh=fresh,
         reporter=status.reporter,

@@ -10,20 +10,41 @@ from devstack.environment import variables
 from devstack.process import ProcessSpec
 from veilocity.settings import Settings
 
-__all__ = ["PORTS", "SERVICES", "address", "host", "service", "simulator"]
+__all__ = ["PORTS", "SERVICES", "address", "configured", "host", "service", "simulator"]
 
 SERVICES = ("ingest", "rules", "privacy", "dashboard")
-PORTS = {"ingest": "ingest_port", "rules": "rules_metrics_port", "privacy": "privacy_metrics_port", "dashboard": "dashboard_port"}
+PORTS = {
+    "ingest": "ingest_port",
+    "rules": "rules_metrics_port",
+    "privacy": "privacy_metrics_port",
+    "dashboard": "dashboard_port",
+    "notify": "notifications_metrics_port",
+}
 """The setting that holds each service's port."""
 
-_HOSTS = {"ingest": "ingest_host", "rules": "metrics_host", "privacy": "metrics_host", "dashboard": "dashboard_host"}
+_HOSTS = {
+    "ingest": "ingest_host",
+    "rules": "metrics_host",
+    "privacy": "metrics_host",
+    "dashboard": "dashboard_host",
+    "notify": "metrics_host",
+}
 
 # Without the working folder on its path: a folder of the user called `rules` must not be taken for ours.
 _PYTHON = (sys.executable, "-P")
 
 
+def configured(settings: Settings) -> tuple[str, ...]:
+    """Return the services that the settings ask for: `SERVICES`, and the notifier where a file says whom to tell.
+
+    >>> configured(Settings())
+    ('ingest', 'rules', 'privacy', 'dashboard')
+    """
+    return SERVICES if settings.notifications_file is None else (*SERVICES, "notify")
+
+
 def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSpec:
-    """Return one of `SERVICES` as a process on this interpreter.
+    """Return one of our services as a process on this interpreter.
 
     Raises:
         DependencyError: the privacy stage has no fitting Java.

@@ -270,6 +270,8 @@ class Stack:
             values["privacy_state_dir"] = self.settings.privacy_state_dir.absolute()
         if self.settings.privacy_policy_file is not None:
             values["privacy_policy_file"] = self.settings.privacy_policy_file.absolute()
+        if self.settings.notifications_file is not None:
+            values["notifications_file"] = self.settings.notifications_file.absolute()
         self.settings = changed(self.settings, **values)
         from privacy.identifiers.keyring import KeyRing  # noqa: PLC0415  # brings NumPy and H3 along: half a second
 

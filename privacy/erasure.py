@@ -51,6 +51,7 @@ STAYS = (
     "Raw records stay in Kafka for as long as its retention says; one that is still to be read is masked and stored as new.",
     "The filter of places seen before stays: who holds the key ring can ask it if the person was at a cell, until the stage begins anew.",
     "A dashboard that runs shows what it has read until it is started anew.",
+    "Notifications that were sent are with who got them.",
     "Back-ups of the stores, of people's keys and of the stage's folder are yours to delete.",
 )
 """What is not erased, and why."""

@@ -194,6 +194,7 @@ def mend(eraser: Eraser, mongodb: MongoEraser, payments: Collection[str], named:
     if eraser.name == MONGODB:
         counts[SAMPLES.name] = sum(mongodb.leave_sample(some) for some in _steps(ordered))
         counts["audits"] = mongodb.leave_audits({*gone, *named})
+        counts["notifications"] = sum(mongodb.leave_notifications(some) for some in _steps(named))
     return {name: count for name, count in counts.items() if count}
 
 

@@ -10,6 +10,7 @@ from pymongo.database import Database
 from storage.audits import AUDITS
 from storage.kinds import ALERTS, DEAD_LETTERS, GROUPS, POSITIONS, SAMPLES, TRANSACTIONS, Document
 from storage.mongo import MONGODB, translated
+from storage.notifications.forgetting import leave_notifications
 
 __all__ = ["CHUNK", "SPANS", "THINGS", "MongoEraser"]
 
@@ -121,6 +122,10 @@ class MongoEraser:
         with translated():
             question = {"store": store, "id": {"$in": list(ids)}, "kind": {"$nin": kept}}
             return self._database[DEAD_LETTERS].delete_many(question).deleted_count
+
+    def leave_notifications(self, alerts: Sequence[str]) -> int:
+        """Take alerts out of what is still to be told; return how many cases and messages named one."""
+        return leave_notifications(self._database, alerts)
 
     def leave_audits(self, ids: Collection[str]) -> int:
         """Withhold these ids in the faults of kept audits; return how many audits named one."""

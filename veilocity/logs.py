@@ -25,7 +25,7 @@ FIELDS = frozenset(
     (
         "address alerts attempt batch body_bytes bytes cause count decisions dropped duration_ms error event "
         "events exception expected fixes instance items late level logger name offset partition partitions "
-        "path pending pid port position reason rejected released retry_in_s rows rule seconds service signal "
+        "path pending pid port position reason receiver rejected released retry_in_s rows rule seconds service signal "
         "source stage state status step store suppressed timestamp topic transactions url version window"
     ).split()
 )

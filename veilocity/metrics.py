@@ -23,6 +23,7 @@ LABELS = frozenset(
         "outcome",
         "partition",
         "reason",
+        "receiver",
         "rule",
         "service",
         "severity",
@@ -33,7 +34,7 @@ LABELS = frozenset(
         "verdict",
     }
 )
-"""The label names that may be used."""
+"""The label names that may be used. A `receiver` is a name that the notifications file gives, which cannot hold an address."""
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 10.0, 30.0)
 

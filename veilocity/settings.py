@@ -36,7 +36,7 @@ class Settings(BaseModel):
     maven_url: str = Field(
         "https://repo1.maven.org/maven2", description="Where the servers' files are downloaded from: Maven Central or a mirror."
     )
-    metrics_host: str = Field("127.0.0.1", description="Address the metrics of the rules service and the privacy stage are served on.")
+    metrics_host: str = Field("127.0.0.1", description="Address the metrics of rules service, privacy stage and notifier are served on.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
     # Kafka
@@ -146,6 +146,12 @@ class Settings(BaseModel):
     dashboard_port: int = Field(8050, ge=1, le=65535, description="Port the dashboard listens on.")
     dashboard_poll_ms: int = Field(250, ge=50, description="How often the dashboard asks the store for news.")
     dashboard_stale_s: float = Field(15.0, gt=0, description="Silence after which the page says that what it shows is old.")
+
+    # Notifications
+    notifications_file: Path | None = Field(
+        None, description="YAML file that says who is told of which alerts (docs/notifications.md); nobody is told without one."
+    )
+    notifications_metrics_port: int = Field(9103, ge=0, le=65535, description="Port of the notifier's metrics and health; 0 for none.")
 
     @property
     def data_dir(self) -> Path:

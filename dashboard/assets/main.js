@@ -29,6 +29,11 @@ function appears(find) {
   });
 }
 
+// A notification leads to `#alert=ID`.
+function linkedAlert() {
+  return new URLSearchParams(window.location.hash.slice(1)).get("alert");
+}
+
 class Desk {
   constructor(store, stream, places) {
     this.store = store;
@@ -42,6 +47,8 @@ class Desk {
     this.table = new MapTable(store, places);
     this.alerts.addEventListener("pick", (event) => this.select(event.detail));
     store.addEventListener("change", () => this.#refresh());
+    window.addEventListener("hashchange", () => this.#openLinked());
+    this.linked = linkedAlert();
     stream.addEventListener("message", (event) => this.#hear(event.detail));
     window.setInterval(() => this.alerts.tellEmpty(this.status.ageS()), 500);
     this.#wire();
@@ -93,7 +100,14 @@ class Desk {
     else this.store.apply(kind, body);
   }
 
+  // Once: whoever chooses another alert afterwards is left alone.
+  #openLinked(id = linkedAlert()) {
+    this.linked = this.store.alerts.has(id) ? null : id;
+    if (id && !this.linked) this.select(id);
+  }
+
   #refresh() {
+    if (this.linked) this.#openLinked(this.linked);
     if (!this.selected) return;
     const alert = this.store.alerts.get(this.selected);
     if (alert) this.evidence.show(alert);

@@ -25,6 +25,9 @@ _MINUTE_MS = 60_000
 _FIRST_S, _LAST_S = 946_684_800, 4_102_444_800
 _WALL_CLOCK = frozenset({"written_ms"})
 """Times of our own clocks: when a document was written, not when somebody did something."""
+_NOTIFIER = "notification_"
+_NOTIFIER_CLOCK = frozenset({"changed_ms", "due_ms", "ended_ms", "made_ms", "told_ms", "until_ms"})
+"""Of the collections of notifications: when our own process did or will do something."""
 _NO_TIME = frozenset({"version"})
 """Minute and batch in one number, so that positions can be compared."""
 _TWO_DIGITS = re.compile(r"(?:^|\.)(?:amount|accuracy_m|distance_m\.(?:low|likely|high))$")
@@ -63,7 +66,8 @@ class ExactnessCheck(Examiner):
             if id(numbers) not in judged and _look_like_coordinates(*numbers[:2]):
                 self.faults.add(document.fault(path, "is a list that looks like coordinates of more than three decimals"))
         faults = [(path, _fault_of_text(text, self._finest)) for path, text in parts.texts if len(text) >= _SHORTEST]
-        faults += [(path, self._fault_of_number(path, number)) for path, number in parts.numbers]
+        ours = _NOTIFIER_CLOCK if document.collection.startswith(_NOTIFIER) else frozenset()
+        faults += [(path, self._fault_of_number(path, number)) for path, number in parts.numbers if path not in ours]
         faults += [(path, _fault_of_other(value)) for path, value in parts.others]
         for path, reason in faults:
             if reason:

@@ -38,6 +38,8 @@ _KINDS = {
     "positions": {"_id": "subject"},
     "groups": {"_id": "transaction", "members[]": "transaction"},
     "samples": {"members[]": "transaction"},
+    "notification_cases": {"_id": "case", "message": "message", "alerts[].id": "alert"},
+    "notification_messages": {"_id": "message", "case": "case", "parts[].case": "case", "lines[].id": "alert"},
     "releases": {"_id": "class", "release.class_id": "class", "release.members[]": "member"},
 }
 SHARED_KINDS = frozenset({"class", "member"})

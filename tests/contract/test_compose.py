@@ -17,6 +17,8 @@ import yaml
 from typer.core import TyperGroup
 
 from devstack import artifacts
+from storage.notifications.file import notifications_of
+from storage.notifications.receivers import Sources
 from veilocity import settings as kernel_settings
 from veilocity.cli import app, compose_secrets
 from veilocity.settings import PREFIX, SECRETS, Settings
@@ -52,10 +54,12 @@ def test_the_file_keeps_to_the_compose_schema() -> None:
 
 
 def test_the_system_is_whole() -> None:
-    ours = {"topics-init", "ingest", "rules", "privacy", "dashboard", "simulator", "spark-master", "spark-worker", "kibana-objects"}
+    services = {"ingest", "rules", "privacy", "dashboard", "notify", "simulator"}
+    ours = services | {"topics-init", "spark-master", "spark-worker", "kibana-objects"}
     assert set(OURS) == ours
     assert set(SERVICES) == ours | {"kafka", "mongodb", "elasticsearch", "kibana-user", "kibana", "prometheus", "grafana"}
     assert SERVICES["simulator"]["profiles"] == ["demo"]
+    assert SERVICES["notify"]["profiles"] == ["notify"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -129,6 +133,8 @@ def test_a_service_sees_the_secrets_it_names_and_no_others(name: str) -> None:
         named.add("token_key")  # named by the path that the driver sends
     if name == "grafana":
         named.add("elasticsearch_password")  # named by the data source
+    if name == "notify":
+        named |= set(re.findall(r"^ +\w+_file: /run/secrets/(\w+)", (ROOT / "deploy/notifications.yaml").read_text(encoding="utf-8"), re.M))
     assert set(service.get("secrets", [])) == named
 
 
@@ -156,6 +162,25 @@ def test_a_service_is_asked_where_it_listens(name: str, host: str, port: str, tm
         assert published.endswith(f":{getattr(loaded, port)}")
     targets = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"][0]["static_configs"]
     assert {"targets": [f"{name}:{getattr(loaded, port)}"], "labels": {"service": name}} in targets
+
+
+def test_the_notifier_is_asked_where_it_listens(tmp_path: Path) -> None:
+    loaded = settings_of("notify", tmp_path)
+    assert loaded.metrics_host == "0.0.0.0"  # noqa: S104  # inside its container; not published
+    assert loaded.notifications_metrics_port == DEFAULTS.notifications_metrics_port
+    assert f"127.0.0.1:{loaded.notifications_metrics_port}/" in SERVICES["notify"]["healthcheck"]["test"][-1]
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    (found,) = [job["dns_sd_configs"] for job in jobs if "dns_sd_configs" in job]
+    assert found == [{"names": ["notify"], "type": "A", "port": loaded.notifications_metrics_port}]
+
+
+def test_the_notifications_file_is_in_order(tmp_path: Path) -> None:
+    compose_secrets.write(tmp_path)
+    text = (ROOT / "deploy/notifications.yaml").read_text(encoding="utf-8")
+    found = notifications_of(text.replace("/run/secrets", str(tmp_path)), "notifications.yaml", Sources(tmp_path, {}))
+    assert set(found.channels) == {"grave>desk", "rest>desk"}
+    mounted = f"./deploy/notifications.yaml:{settings_of('notify', tmp_path).notifications_file}:ro"
+    assert SERVICES["notify"]["volumes"] == [mounted]
 
 
 def test_addresses_name_services_of_this_file(tmp_path: Path) -> None:
@@ -188,7 +213,7 @@ def test_our_commands_exist() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     used = {service["command"][0] for service in OURS.values() if "entrypoint" not in service}
-    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "simulate", "kibana"}
+    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "notify", "simulate", "kibana"}
     assert used <= set(command.commands)
     # Topics are made by the code that the tests and the launcher use, and by nothing else.
     assert SERVICES["topics-init"]["command"] == ["topics"]

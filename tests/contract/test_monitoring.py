@@ -196,8 +196,10 @@ def test_grafana_finds_the_dashboards() -> None:
 
 
 def test_labels_of_targets_are_those_that_are_known() -> None:
-    (job,) = PROMETHEUS["scrape_configs"]
-    assert {label for config in job["static_configs"] for label in config["labels"]} | {"job", "instance"} == SCRAPE_LABELS
+    for job in PROMETHEUS["scrape_configs"]:
+        told = {label for config in job.get("static_configs", []) for label in config["labels"]}
+        made = {one["target_label"] for one in job.get("relabel_configs", [])}
+        assert told | made | {"job", "instance"} == SCRAPE_LABELS, job["job_name"]
 
 
 def test_the_fraud_pipeline_has_its_seven_panels() -> None:

@@ -162,6 +162,26 @@ def test_choosing_an_alert_draws_its_arc_and_tells_its_evidence(open_page: OpenP
         watched.shot("dashboard-evidence-dark")
 
 
+def test_the_link_of_a_notification_opens_its_alert_even_if_it_comes_later(open_page: OpenPage) -> None:
+    world = city()
+    with DashboardServer(world) as server:
+        watched = open_page(server)
+        watched.until_connection("live")
+        first = arrive(world, 90, FAR["Tokyo"])
+        watched.until(lambda: watched.page.locator(f'[data-alert-id="{first}"]').count() == 1, "the alert is there")
+        watched.page.evaluate(f"location.hash = 'alert={first}'")
+        watched.until(lambda: watched.state()["selected"] == first, "a link to what is there opens it")
+        later = make_alert(91, LONDON, FAR["Lagos"], minute_ms=world.minute_ms + MINUTE_MS, seq=0).id
+        watched.page.evaluate(f"location.hash = 'alert={later}'")
+        assert watched.state()["selected"] == first
+        assert arrive(world, 91) == later
+        watched.until(lambda: watched.state()["selected"] == later, "a link to what comes later opens it then")
+        watched.page.locator(f'[data-alert-id="{first}"]').click()
+        arrive(world, 92)
+        watched.until(lambda: watched.state()["alerts"] >= 15, "another alert")
+        assert watched.state()["selected"] == first, "whoever chose another is left alone"
+
+
 def test_an_alert_without_places_is_listed_and_told_and_not_drawn(open_page: OpenPage) -> None:
     world = city(alerts=2)
     with DashboardServer(world) as server:

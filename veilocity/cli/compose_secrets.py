@@ -6,6 +6,7 @@ reads them through a mount that keeps their mode.
 
 from __future__ import annotations
 
+import base64
 import secrets
 from pathlib import Path
 
@@ -19,6 +20,7 @@ FILES = (
     "elasticsearch_password",
     "kibana_password",
     "grafana_password",
+    "notify_secret",
 )
 """The files, in the order they are made: the connection string needs the password."""
 
@@ -45,5 +47,8 @@ def _value(name: str, directory: Path) -> str:
     if name == "mongodb_uri":
         password = (directory / "mongodb_password").read_text(encoding="ascii")
         return f"mongodb://veilocity:{password}@mongodb:27017/?authSource=admin&directConnection=true&w=1&journal=true"
+    if name == "notify_secret":
+        # As Standard Webhooks writes them.
+        return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     # Hexadecimal: no character that a shell, a URL or a YAML file reads differently. 32 bytes are the token key's length.
     return secrets.token_hex(32)

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from devstack.probes import elasticsearch_answers, http_answers, kafka_answers
-from devstack.services import SERVICES, address
+from devstack.services import address, configured
 from storage.mongo import connect, translated
 from veilocity.errors import StoreUnavailableError
 from veilocity.kafka import client_config, topic_name
@@ -22,8 +22,8 @@ __all__ = ["Health", "ask_all"]
 
 _TIMEOUT_S = 3.0
 _START = "`veilocity up` starts everything"
-_PORT_SETTINGS = {"rules": "rules_metrics_port", "privacy": "privacy_metrics_port"}
-_NAMES = {"ingest": "gateway"}
+_PORT_SETTINGS = {"rules": "rules_metrics_port", "privacy": "privacy_metrics_port", "notify": "notifications_metrics_port"}
+_NAMES = {"ingest": "gateway", "notify": "notifier"}
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Health(msgspec.Struct, frozen=True):
 def ask_all(settings: Settings) -> tuple[Health, ...]:
     """Return the health of every service, in the order of the stream."""
     questions: list[Callable[[], Health]] = [lambda: _kafka(settings), lambda: _mongodb(settings), lambda: _elasticsearch(settings)]
-    questions += [lambda name=name: _service(name, settings) for name in SERVICES]  # type: ignore[misc]  # mypy cannot see a default's type
+    questions += [lambda name=name: _service(name, settings) for name in configured(settings)]  # type: ignore[misc]  # mypy cannot see a default's type
     with ThreadPoolExecutor(max_workers=len(questions)) as threads:
         return tuple(threads.map(lambda ask: ask(), questions))
 

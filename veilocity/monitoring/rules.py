@@ -247,7 +247,16 @@ _STORES = (
         "5m",
     ),
 )
-_GROUPS = {"services": _SERVICES, "stream": _STREAM, "privacy": _PRIVACY, "stores": _STORES}
+_NOTIFICATIONS = (
+    Alert(
+        "NotificationsGivenUp",
+        'sum by (receiver) (increase(veilocity_notify_attempts_total{outcome="dead"}[15m])) > 0',
+        "warning",
+        "Messages for {{ $labels.receiver }} were given up",
+        "Somebody was not told of alerts. The messages are kept, and can be sent once more.",
+    ),
+)
+_GROUPS = {"services": _SERVICES, "stream": _STREAM, "privacy": _PRIVACY, "stores": _STORES, "notifications": _NOTIFICATIONS}
 ALERTS = tuple(alert for alerts in _GROUPS.values() for alert in alerts)
 
 

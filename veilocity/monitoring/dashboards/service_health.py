@@ -192,10 +192,35 @@ _RELEASES = Row(
         ),
     ),
 )
+_NOTIFICATIONS = Row(
+    "Notifications",
+    (
+        lines("Alerts read", "cps", Target(f"sum(rate(veilocity_notify_alerts_total[{_RATE}]))", "revisions")),
+        lines("Messages made", "short", Target("sum by (kind) (increase(veilocity_notify_made_total[5m]))", "{{kind}}")),
+        lines(
+            "Attempts",
+            "short",
+            Target("sum by (receiver, outcome) (increase(veilocity_notify_attempts_total[5m]))", "{{receiver}} {{outcome}}"),
+        ),
+        lines("Messages that wait", "short", Target("max by (receiver) (veilocity_notify_pending)", "{{receiver}}")),
+        lines(
+            "Time to the receiver",
+            "s",
+            Target(quantile(0.5, "veilocity_notify_delay_seconds", over="1h"), "p50"),
+            Target(quantile(0.99, "veilocity_notify_delay_seconds", over="1h"), "p99"),
+        ),
+        lines(
+            "Batches behind the stores",
+            "short",
+            Target("max(veilocity_privacy_seq) - max(veilocity_notify_seq * veilocity_notify_leads > 0)", "behind"),
+            description="Of the process that leads; nothing where notifications are off.",
+        ),
+    ),
+)
 
 SERVICE_HEALTH = Dashboard(
     "service-health",
     "Service health",
     "What the services of Veilocity do, and what holds them up. docs/monitoring.md",
-    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES),
+    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS),
 )
