@@ -38,6 +38,10 @@ _KINDS = {
     "positions": {"_id": "subject"},
     "groups": {"_id": "transaction", "members[]": "transaction"},
     "samples": {"members[]": "transaction"},
+    "cases": {"_id": "alert", "subject": "subject", "head": "event"},
+    "case_events": {"_id": "alert", "alert": "alert", "facts.subject": "subject", "previous": "event"},
+    "missed_frauds": {"_id": "transaction", "subject": "subject"},
+    "unmaskings": {"about.alert": "alert", "about.subject": "subject", "previous": "unmasking", "hash": "unmasking"},
     "releases": {"_id": "class", "release.class_id": "class", "release.members[]": "member"},
 }
 SHARED_KINDS = frozenset({"class", "member"})
