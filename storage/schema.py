@@ -23,7 +23,7 @@ _ID = "storage"
 _EXISTS = 48
 
 INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
-    TRANSACTIONS.name: (("seq",),),
+    TRANSACTIONS.name: (("seq",), ("subject", "minute_ms")),
     ALERTS.name: (("seq",), ("minute_ms",)),
     POSITIONS.name: (("seq",),),
     RELEASES.name: (("seq",),),
