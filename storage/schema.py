@@ -10,6 +10,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from storage.cases.collections import ensure_case_collections
 from storage.kinds import ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, PROGRESS, RELEASES, SCHEMA, TRANSACTIONS, Document
 from storage.mongo import translated
 from storage.validation import validator
@@ -61,6 +62,7 @@ def ensure_collections(database: Database[Document]) -> None:
             _ensure_collection(database, kind.name, validator(kind), existing)
         if version:
             _bring_up_to_date(database, version)
+        ensure_case_collections(database)
         for name, indexes in INDEXES.items():
             for fields in indexes:
                 database[name].create_index([(field, ASCENDING) for field in fields])
