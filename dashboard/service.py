@@ -23,6 +23,7 @@ from dashboard.app import create_server
 from dashboard.course import course_file
 from dashboard.events import Hub
 from dashboard.poller import Poller
+from storage.cases.watch import LabelWatch
 from storage.queries import Reader
 from veilocity.errors import PortTakenError, SettingsError
 from veilocity.logs import get_logger
@@ -110,6 +111,7 @@ class _Service(BaseApplication):
         server = create_server(hub, lambda: poller.alive, course_file(self._settings))
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
+        LabelWatch(self._settings).start()
         return server
 
 
