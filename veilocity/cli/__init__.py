@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from veilocity import logs, settings
+from veilocity.cli import cases as cases_commands
 from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
@@ -19,6 +20,7 @@ from veilocity.errors import FatalError, VeilocityError
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="veilocity", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(cases_commands.app, name="cases")
 app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(rules_commands.app, name="rules")
 app.command()(course_command.rubric)
