@@ -24,6 +24,7 @@ from dashboard.course import course_file
 from dashboard.events import Hub
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
+from storage.cases.watch import LabelWatch
 from storage.privacy_queries import PrivacyReader
 from storage.queries import Reader
 from veilocity.errors import PortTakenError, SettingsError
@@ -117,6 +118,7 @@ class _Service(BaseApplication):
         server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy)
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
+        LabelWatch(self._settings).start()
         return server
 
 

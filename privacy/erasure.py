@@ -2,7 +2,8 @@
 
     plan       the tokens that the person has in each store, over the time that its documents cover, made from the key ring
     key        deleted, with a tombstone: evidence opens no more, in no copy, and nothing is sealed about the person again
-    documents  payments, alerts and positions by these tokens; groups, the sample, dead letters and kept audits no longer name the payments
+    documents  payments, alerts and positions by these tokens; groups, the sample, dead letters and kept audits no longer name the payments;
+               cases with their trails, reports of missed frauds, and whom the log of unmaskings is about
     stage      a request (`privacy.erasure_requests`): pending payments, the sample's memory, and the ledger's lists of places
 
 All of it may be repeated after a crash anywhere, and a second run finds nothing. Documents of a micro-batch that has begun and may be
@@ -243,6 +244,8 @@ class _Forgetting:
             named = (*subjects, *sorted(eraser.ids(ALERTS.name, subjects)))
             _add(self._counts[store], mend(eraser, self._stores.mongodb, self._known[store], named, up_to_seq))
             _add(self._counts[store], erase_documents(eraser, subjects, up_to_seq, self._stores.journal))
+        # After the alerts and payments that they are about: who is just writing one sees that its person is gone.
+        _add(self._counts[MONGODB], self._stores.mongodb.forget_cases(self._plan.subjects[MONGODB]))
 
     def _wait(self, begun: int, wait_s: float) -> bool:
         deadline_s = time.monotonic() + wait_s
@@ -259,6 +262,8 @@ class _Forgetting:
 
     def _left(self, eraser: Eraser) -> dict[str, int]:
         counts = {kind: eraser.count(kind, self._plan.subjects[eraser.name]) for kind in eraser.kinds()}
+        if eraser.name == MONGODB:
+            counts |= self._stores.mongodb.left_cases(self._plan.subjects[MONGODB])
         return {kind: count for kind, count in counts.items() if count}
 
     def _newest(self, name: str) -> int:

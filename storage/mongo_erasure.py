@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
 from storage.audits import AUDITS
+from storage.cases import forget_cases, left_cases
 from storage.kinds import ALERTS, DEAD_LETTERS, GROUPS, POSITIONS, SAMPLES, TRANSACTIONS, Document
 from storage.mongo import MONGODB, translated
 from storage.notifications.forgetting import leave_notifications
@@ -139,6 +140,14 @@ class MongoEraser:
                     self._database[AUDITS].replace_one({"_id": report["_id"]}, report)
                     changed += 1
         return changed
+
+    def forget_cases(self, subjects: Sequence[str]) -> dict[str, int]:
+        """Delete what people wrote about a person; after the person's alerts and payments, as `storage.cases.erasure` says."""
+        return forget_cases(self._database, subjects)
+
+    def left_cases(self, subjects: Sequence[str]) -> dict[str, int]:
+        """Return how many of these documents are there, by collection."""
+        return left_cases(self._database, subjects)
 
     def _ends(self, kind: str, field: str) -> Iterator[int]:
         with translated():

@@ -10,6 +10,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from storage.cases.collections import ensure_case_collections
 from storage.kinds import AGGREGATES, ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, PROGRESS, RELEASES, SCHEMA, TRANSACTIONS, Document
 from storage.mongo import translated
 from storage.validation import validator
@@ -23,7 +24,7 @@ _ID = "storage"
 _EXISTS = 48
 
 INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
-    TRANSACTIONS.name: (("seq",),),
+    TRANSACTIONS.name: (("seq",), ("subject", "minute_ms")),
     ALERTS.name: (("seq",), ("minute_ms",)),
     POSITIONS.name: (("seq",),),
     RELEASES.name: (("seq",),),
@@ -63,6 +64,7 @@ def ensure_collections(database: Database[Document]) -> None:
             _ensure_collection(database, kind.name, validator(kind), existing)
         if version:
             _bring_up_to_date(database, version)
+        ensure_case_collections(database)
         for name, indexes in INDEXES.items():
             for fields in indexes:
                 database[name].create_index([(field, ASCENDING) for field in fields])

@@ -7,6 +7,7 @@
     │   └── ServiceUnavailableError   a Veilocity service does not answer
     ├── RejectError               this item is bad: record the reason, go on with its neighbours
     │   ├── InvalidInputError         an item from outside breaks its format
+    │   ├── ConflictError             somebody else changed it first
     │   └── ContractError             a record on a topic is not what the contract says
     │       └── SchemaVersionError    a record was written by a newer Veilocity
     └── FatalError                nothing will get better by itself: stop and tell the operator
@@ -22,6 +23,7 @@
         ├── UnsafeReleaseError        a class failed its proof just before it would have been released
         ├── BudgetExhaustedError      a publication would spend more privacy budget than is left
         ├── ErasedError               the key of a person is deleted: what it sealed cannot be read by anybody
+        ├── ForbiddenError            the role of whoever asked does not allow it
         └── AuditFailedError          the auditor found what must not be in a store
 
 The three branches are what a loop needs to know: retry, reject or stop. A message says what happened and what to do next; it never
@@ -36,11 +38,13 @@ __all__ = [
     "AuditFailedError",
     "BrokerUnavailableError",
     "BudgetExhaustedError",
+    "ConflictError",
     "ContractError",
     "DependencyError",
     "ErasedError",
     "FatalError",
     "FencedError",
+    "ForbiddenError",
     "InvalidInputError",
     "KeyMissingError",
     "PortTakenError",
@@ -83,6 +87,8 @@ class RejectReason(StrEnum):
     """Written by a newer version than this program can read."""
     UNDECODABLE = "undecodable"
     """A record on a topic does not decode as its contract."""
+    CONFLICT = "conflict"
+    """Somebody else changed it first: read it again and decide anew."""
 
 
 class VeilocityError(Exception):
@@ -122,6 +128,14 @@ class RejectError(VeilocityError):
 
 class InvalidInputError(RejectError):
     """An item from outside breaks the format of its protocol."""
+
+
+class ConflictError(RejectError):
+    """Somebody else changed it first: read it again and decide anew. The sentence says who of the staff changed it to what."""
+
+    def __init__(self, detail: str) -> None:
+        """Take what is there now, for whoever was slower."""
+        super().__init__(RejectReason.CONFLICT, detail)
 
 
 class ContractError(RejectError):
@@ -182,6 +196,10 @@ class BudgetExhaustedError(FatalError):
 
 class ErasedError(FatalError):
     """The key of a person is deleted: what it sealed cannot be read by anybody any more."""
+
+
+class ForbiddenError(FatalError):
+    """The role of whoever asked does not allow it; the sentence names the role that does."""
 
 
 class AuditFailedError(FatalError):

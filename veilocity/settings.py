@@ -141,6 +141,11 @@ class Settings(BaseModel):
     privacy_audit_s: float = Field(3600.0, ge=0, description="Time between two audits of the stores by the privacy stage; 0 for never.")
     privacy_metrics_port: int = Field(9102, ge=0, le=65535, description="Port of the privacy stage's metrics and health; 0 for none.")
 
+    # Cases
+    cases_role: Literal["view", "triage", "unmask", "admin"] = Field(
+        "triage", description="Role of who uses `veilocity cases`, where `--role` names none; it is recorded, and proven by nobody."
+    )
+
     # Dashboard
     dashboard_host: str = Field("127.0.0.1", description="Address the dashboard listens on.")
     dashboard_port: int = Field(8050, ge=1, le=65535, description="Port the dashboard listens on.")

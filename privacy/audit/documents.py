@@ -18,8 +18,8 @@ from privacy.audit.patterns import TOKEN
 __all__ = ["Parts", "StoredDocument", "Where", "last_name", "parts_of"]
 
 _NAME = re.compile(r"[A-Za-z_]{1,40}[0-9]{0,2}")
-_SAFE_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{1,12}-[0-9a-f]{32}|[a-z]{1,20}")
-"""A token, a group's id, or the fixed id of a single document."""
+_SAFE_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{1,12}-[0-9a-f]{32}|[0-9a-f]{32}-[0-9]{6}|[a-z]{1,20}")
+"""A token, the id of a group or of an event of a case, or the fixed id of a single document."""
 _HIDDEN = "?"
 
 

@@ -28,6 +28,8 @@ _WALL_CLOCK = frozenset({"written_ms"})
 _NOTIFIER = "notification_"
 _NOTIFIER_CLOCK = frozenset({"changed_ms", "due_ms", "ended_ms", "made_ms", "told_ms", "until_ms"})
 """Of the collections of notifications: when our own process did or will do something."""
+_STAFF_CLOCK = frozenset({("cases", "opened_ms"), ("cases", "updated_ms")})
+"""When our own people decided something."""
 _NO_TIME = frozenset({"version"})
 """Minute and batch in one number, so that positions can be compared."""
 _TWO_DIGITS = re.compile(r"(?:^|\.)(?:amount|accuracy_m|distance_m\.(?:low|likely|high))$")
@@ -67,7 +69,7 @@ class ExactnessCheck(Examiner):
                 self.faults.add(document.fault(path, "is a list that looks like coordinates of more than three decimals"))
         faults = [(path, _fault_of_text(text, self._finest)) for path, text in parts.texts if len(text) >= _SHORTEST]
         ours = _NOTIFIER_CLOCK if document.collection.startswith(_NOTIFIER) else frozenset()
-        faults += [(path, self._fault_of_number(path, number)) for path, number in parts.numbers if path not in ours]
+        faults += [(path, self._fault_of_number(document.collection, path, number)) for path, number in parts.numbers if path not in ours]
         faults += [(path, _fault_of_other(value)) for path, value in parts.others]
         for path, reason in faults:
             if reason:
@@ -103,8 +105,8 @@ class ExactnessCheck(Examiner):
             return "is not the centre of the cell beside it"
         return ""
 
-    def _fault_of_number(self, path: str, value: float) -> str:
-        what, kind = _kind_of(path), is_time(value)
+    def _fault_of_number(self, collection: str, path: str, value: float) -> str:
+        what, kind = _kind_of(collection, path), is_time(value)
         if what == _TIME or kind:
             self._times += 1
             if what != _EXEMPT and (value % _MINUTE_MS or kind == _FINE):
@@ -117,9 +119,9 @@ class ExactnessCheck(Examiner):
 
 
 @lru_cache(maxsize=10_000)
-def _kind_of(path: str) -> str:
+def _kind_of(collection: str, path: str) -> str:
     name = last_name(path)
-    if name in _WALL_CLOCK or name in _NO_TIME:
+    if name in _WALL_CLOCK or name in _NO_TIME or (collection, path) in _STAFF_CLOCK:
         return _EXEMPT
     if name.endswith("_ms"):
         return _TIME

@@ -40,6 +40,10 @@ _KINDS = {
     "samples": {"members[]": "transaction"},
     "notification_cases": {"_id": "case", "message": "message", "alerts[].id": "alert"},
     "notification_messages": {"_id": "message", "case": "case", "parts[].case": "case", "lines[].id": "alert"},
+    "cases": {"_id": "alert", "subject": "subject", "head": "event"},
+    "case_events": {"_id": "alert", "alert": "alert", "facts.subject": "subject", "previous": "event"},
+    "missed_frauds": {"_id": "transaction", "subject": "subject"},
+    "unmaskings": {"about.alert": "alert", "about.subject": "subject", "previous": "unmasking", "hash": "unmasking"},
     "releases": {"_id": "class", "release.class_id": "class", "release.members[]": "member"},
 }
 SHARED_KINDS = frozenset({"class", "member"})

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from veilocity import logs, settings
+from veilocity.cli import cases as cases_commands
 from veilocity.cli import keys as keys_commands
 from veilocity.cli import kibana as kibana_commands
 from veilocity.cli import notify as notify_commands
@@ -24,6 +25,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(name="veilocity", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(kibana_commands.app, name="kibana")
 app.add_typer(notify_commands.app, name="notify")
+app.add_typer(cases_commands.app, name="cases")
 app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")

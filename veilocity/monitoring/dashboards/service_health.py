@@ -218,9 +218,22 @@ _NOTIFICATIONS = Row(
     ),
 )
 
+_LABELS = Row(
+    "What people decided",
+    (
+        lines(
+            "Precision of each rule",
+            "percentunit",
+            Target("max by (rule) (veilocity_rule_precision)", "{{rule}}"),
+            description="Share of a rule's labelled alerts that analysts confirmed as fraud; a rule without labels has no line.",
+            defaults={"min": 0, "max": 1},
+        ),
+    ),
+)
+
 SERVICE_HEALTH = Dashboard(
     "service-health",
     "Service health",
     "What the services of Veilocity do, and what holds them up. docs/monitoring.md",
-    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS),
+    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _LABELS),
 )
