@@ -16,6 +16,7 @@ from privacy.ledger import Ledger
 from privacy.policy import Policy, compiled_policy, key_checks
 from privacy.pulse import Pulse
 from privacy.regions import here
+from privacy.retention import Sweeper
 from privacy.stage import Stage, start_query
 from privacy.telemetry import Telemetry
 from privacy.watch import Watch
@@ -52,7 +53,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     ledger.check(committed=committed, begun=begun)
     ledger.accept(committed=committed, begun=begun)
     writer = StoreWriter(settings)
-    pulse, watch = Pulse(settings), Watch(settings)
+    pulse, watch, sweeper = Pulse(settings), Watch(settings), Sweeper(settings)
     if committed >= 0:
         pulse.at(read_positions(checkpoint, committed, topic_name(settings, DECISIONS)), ledger.load(committed).pending)
     try:
@@ -65,10 +66,12 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         query = start_query(spark, settings, compiled, stage, telemetry, checkpoint, pulse, failures.append)
         pulse.start()
         watch.start()
+        sweeper.start()
         _serve_health(settings)
         _LOG.info("The privacy stage runs.")
         _follow(query, stop, failures)
     finally:
+        sweeper.stop()
         watch.stop()
         pulse.stop()
         writer.close()

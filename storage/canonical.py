@@ -37,7 +37,7 @@ _SPAN = 1 << (8 * _BYTES)
 class Digest(NamedTuple):
     """A set of documents: how many, and the sum of their digests."""
 
-    count: int = 0
+    documents: int = 0
     total: int = 0
 
     def plus(self, one: int) -> Digest:
@@ -46,7 +46,7 @@ class Digest(NamedTuple):
         >>> Digest().plus(1).plus(2) == Digest().plus(2).plus(1) == Digest(2, 3)
         True
         """
-        return Digest(self.count + 1, (self.total + one) % _SPAN)
+        return Digest(self.documents + 1, (self.total + one) % _SPAN)
 
 
 def canonical(kind: str, document: Document) -> bytes:
@@ -63,7 +63,7 @@ def canonical(kind: str, document: Document) -> bytes:
         bare.pop("_id", None)
     for name in _TOKENS.get(kind, ()):
         value = bare.get(name)
-        bare[name] = len(value) if isinstance(value, list) else value is not None
+        bare[name] = len(value) if isinstance(value, list | tuple) else value is not None
     return msgspec.json.encode(_plain(bare), order="deterministic")
 
 
@@ -80,11 +80,12 @@ def same_document(kind: str, document: Document) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Return the value with one way to write each number: a store may give back 12.0 as 12."""
+    """Return the value with one way to write each number: a store may give back 12.0 as 12; all are finite, or JSON had not taken them."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    # Also of MongoDB's own class of integers, which is no plain one.
+    return int(value) if value == int(value) else float(value)

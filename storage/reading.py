@@ -50,7 +50,9 @@ class MongoPages:
         """Return how many documents there are by day; the server reads the collection through."""
         day = {"$subtract": ["$minute_ms", {"$mod": ["$minute_ms", DAY_MS]}]}
         with mongo.translated():
-            return {int(row["_id"]): int(row["n"]) for row in self._database[kind.name].aggregate([{"$group": {"_id": day, "n": {"$sum": 1}}}])}
+            return {
+                int(row["_id"]): int(row["n"]) for row in self._database[kind.name].aggregate([{"$group": {"_id": day, "n": {"$sum": 1}}}])
+            }
 
     def between(self, kind: Kind[Any], from_ms: int, until_ms: int) -> Iterator[Document]:
         """Give the documents of a stretch."""

@@ -64,9 +64,9 @@ def _as_version(version: int, settings: Settings, database: Database[Document], 
     for number, fields in LACKING.items():
         for name, some in fields.items() if number >= version else ():
             lacking.setdefault(name, set()).update(some)
-    for name, some in lacking.items():
+    for name, gone in lacking.items():
         database.command("collMod", name, validator={})
-        database[name].update_many({}, {"$unset": dict.fromkeys(some, "")})
+        database[name].update_many({}, {"$unset": dict.fromkeys(gone, "")})
     database[SCHEMA].delete_many({})
     database[SCHEMA].insert_one({"_id": "storage", "version": version})
     prefix = settings.elasticsearch_index_prefix
@@ -224,8 +224,8 @@ def test_a_process_that_was_killed_in_the_middle_of_a_step_is_followed_by_one_th
     with writing(service_settings) as writer:
         writer.write(both(batch(0, payments=125)))
     _as_version(1, service_settings, database, search)
-    addresses = (service_settings.mongodb_uri.get_secret_value(), service_settings.mongodb_database)
-    addresses += (service_settings.elasticsearch_url, service_settings.elasticsearch_index_prefix)
+    stores = (service_settings.mongodb_uri.get_secret_value(), service_settings.mongodb_database, service_settings.elasticsearch_url)
+    addresses = (*stores, service_settings.elasticsearch_index_prefix)
     ended = subprocess.run([sys.executable, "-c", _KILLED, *addresses], env=os.environ, check=False)
     assert ended.returncode == -signal.SIGKILL
     lacking = database[TRANSACTIONS.name].count_documents({"revision": {"$exists": False}})

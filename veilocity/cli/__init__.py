@@ -13,6 +13,7 @@ from veilocity import logs, settings
 from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
+from veilocity.cli import storage as storage_commands
 from veilocity.cli.start import prepare
 from veilocity.errors import FatalError, VeilocityError
 
@@ -21,6 +22,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(name="veilocity", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(rules_commands.app, name="rules")
+app.add_typer(storage_commands.app, name="storage")
 app.command()(course_command.rubric)
 
 
