@@ -175,10 +175,13 @@ class _Run:
                 self._finish(store, kind.name, day_ms, pending)
 
     def _old_in_mongodb(self, kind: Kind[Any], before_ms: int, last_seq: int) -> Iterator[tuple[str, str, int, int]]:
-        fields = {"minute_ms": 1, "release.payments": 1}
+        fields = {"minute_ms": 1, "seq": 1, "release.payments": 1}
         with mongo.translated():
-            for one in self._database[kind.name].find({"minute_ms": {"$lt": before_ms}, "seq": {"$lte": last_seq}}, fields).limit(_BATCH):
-                yield str(one["_id"]), "", one["minute_ms"], one.get("release", {}).get("payments", 0)
+            # Some servers read the whole collection for a second condition, so that is looked at here; what a batch that may be repeated
+            # holds back is one batch at most, and goes with the next run.
+            for one in self._database[kind.name].find({"minute_ms": {"$lt": before_ms}}, fields).limit(_BATCH):
+                if one["seq"] <= last_seq:
+                    yield str(one["_id"]), "", one["minute_ms"], one.get("release", {}).get("payments", 0)
 
     def _old_in_elasticsearch(self, kind: Kind[Any], before_ms: int, last_seq: int) -> Iterator[tuple[str, str, int, int]]:
         old = [{"range": {"minute_ms": {"lt": before_ms, "format": "epoch_millis"}}}, {"range": {"seq": {"lte": last_seq}}}]

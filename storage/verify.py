@@ -51,7 +51,8 @@ class KindCount(msgspec.Struct, frozen=True):
 
     mongodb: int
     elasticsearch: int
-    days: int
+    by_day: dict[str, tuple[int, int]]
+    """Documents of both stores on each day in UTC, as `2026-11-22`."""
     hours_that_differ: int
     accounted_for: int
     """Documents that are in one store only, as the other refused them or they were deleted there on purpose."""
@@ -169,16 +170,16 @@ class _Comparison:
         accounted = self.findings.accounted
         days = {day for store in self._stores for day in self.insist(lambda store=store: store.days(kind), 0)}  # type: ignore[misc]  # a default
         inside = sorted(day for day in days if day + DAY_MS > self._terms.from_ms and day < self._terms.until_ms)
-        totals: Counter[str] = Counter()
+        by_day: dict[str, tuple[int, int]] = {}
         differing = 0
         for day_ms in inside:
             sums = [self._sums(store, kind, day_ms, DAY_MS, _HOUR_MS) for store in self._stores]
-            for store, sides in zip(self._stores, sums, strict=True):
-                totals[store.name] += sum(one.documents for one in sides.values())
+            first, second = (sum(one.documents for one in sides.values()) for sides in sums)
+            by_day[_text(day_ms)[: len("2026-11-22")]] = first, second
             for hour_ms in sorted(start for start in sums[0].keys() | sums[1].keys() if sums[0].get(start) != sums[1].get(start)):
                 differing += self._hour_differs(kind, hour_ms)
-        first, second = (totals[store.name] for store in self._stores)
-        return KindCount(first, second, len(inside), differing, self.findings.accounted - accounted)
+        first, second = (sum(counts[side] for counts in by_day.values()) for side in (0, 1))
+        return KindCount(first, second, by_day, differing, self.findings.accounted - accounted)
 
     def _hour_differs(self, kind: Kind[Any], hour_ms: int) -> bool:
         before = self.findings.count

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from random import random
 
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from storage.kinds import SCHEMA, Document
 from storage.mongo import translated
@@ -29,6 +29,9 @@ __all__ = ["LEASE_S", "Lease", "leased"]
 
 LEASE_S = 15.0
 _RENEW_S = 3.0
+_LAST_WORDS = 3
+_CONFLICT = 112
+"""Two wrote the same document at once, and this one was turned away."""
 _ID = "lease"
 _LETTERS = "abcdefghijklmnop"
 _OWNER_LETTERS = 24
@@ -60,9 +63,12 @@ class Lease:
         """Let it go, so that the next one need not wait."""
         self._over.set()
         self._thread.join()
-        # Where MongoDB does not answer, it ends by itself.
-        with suppress(StoreUnavailableError), translated():
-            self._database[SCHEMA].delete_one({"_id": _ID, "owner": self._owner})
+        for attempt in range(1, _LAST_WORDS + 1):
+            # Where MongoDB does not answer, it ends by itself. Whoever waits asks at the same moment, and one of two may be turned away.
+            with suppress(StoreUnavailableError), translated():
+                self._database[SCHEMA].delete_one({"_id": _ID, "owner": self._owner})
+                return
+            time.sleep(delay_s(attempt, random()))  # noqa: S311  # spreads load, guards nothing
 
     def _renew(self) -> None:
         while not self._over.wait(_RENEW_S):
@@ -116,6 +122,10 @@ def _take(database: Database[Document], owner: str) -> bool:
         except DuplicateKeyError:
             # There is one that is not silent: the update found no document, and its id is taken.
             return False
+        except OperationFailure as cause:
+            if cause.code == _CONFLICT:
+                return False
+            raise
         return True
 
 

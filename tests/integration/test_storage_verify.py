@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from typer.testing import CliRunner
 
 from privacy.audit.conservation import ConservationCheck
@@ -23,7 +25,7 @@ from storage.documents import MaskedBatch
 from storage.elastic import ELASTICSEARCH
 from storage.elastic_erasure import ElasticEraser
 from storage.expiry import ExpiryCounts
-from storage.kinds import ERASURES, TRANSACTIONS, Document
+from storage.kinds import ERASURES, SEARCHABLE, TRANSACTIONS, Document
 from storage.mappings import alias
 from storage.mongo import MONGODB
 from storage.retention import retain
@@ -168,6 +170,41 @@ def _audited(settings: Settings) -> list[str]:
     check.close()
     # The made-up progress suppresses nothing, so the audit of the whole is left to its own tests.
     return [fault.reason for fault in check.faults.kept if fault.path != "transactions" or "dropped" in fault.reason]
+
+
+class _Questions(CommandListener):
+    """Notes every question that a client asks."""
+
+    def __init__(self) -> None:
+        self.finds: list[Document] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name == "find" and event.command["find"] in {kind.name for kind in SEARCHABLE}:
+            self.finds.append({name: event.command[name] for name in ("find", "filter", "limit") if name in event.command})
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Do nothing."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Do nothing."""
+
+
+def test_what_is_read_for_deletion_and_for_the_proof_is_found_by_an_index(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch, database: Database[Document]
+) -> None:
+    write(service_settings)
+    settings = service_settings.model_copy(update={f"storage_keep_{kind.name}_days": 70 for kind in SEARCHABLE})
+    questions = _Questions()
+    monkeypatch.setattr("storage.mongo.MongoClient", partial(MongoClient, event_listeners=[questions]))
+    assert look(settings).equal
+    # What is to go is asked for until nothing is left; the last questions find an empty stretch.
+    retain(settings, NOW_MS, NEVER)
+    assert {one["find"] for one in questions.finds} == {kind.name for kind in SEARCHABLE}
+    write(service_settings)
+    for question in questions.finds:
+        plan = str(database.command("explain", question)["queryPlanner"]["winningPlan"])
+        # A collection of a handful may be read as it lies.
+        assert "IXSCAN" in plan or database[question["find"]].estimated_document_count() < 100, question
 
 
 def test_a_deletion_that_was_broken_off_is_finished_and_counted_once(

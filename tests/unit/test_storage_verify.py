@@ -89,7 +89,7 @@ def test_stores_with_other_tokens_and_another_order_are_equal(stores: tuple[Memo
         "releases": (9, 9),
         "groups": (9, 9),
     }
-    assert found.kinds["transactions"].days == 3
+    assert found.kinds["transactions"].by_day == {"2026-11-22": (24, 24), "2026-11-23": (24, 24), "2026-11-24": (12, 12)}
 
 
 def _lose(documents: list[Document]) -> str:

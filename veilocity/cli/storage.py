@@ -122,7 +122,7 @@ def _show_verification(found: Verification, console: Console) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for kind, count in found.kinds.items():
-        figures = (count.mongodb, count.elasticsearch, count.days, count.hours_that_differ, count.accounted_for)
+        figures = (count.mongodb, count.elasticsearch, len(count.by_day), count.hours_that_differ, count.accounted_for)
         table.add_row(kind, *(f"{figure:,}" for figure in figures))
     console.print(table)
     for one in found.differences:
