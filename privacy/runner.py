@@ -19,6 +19,7 @@ from privacy.parts import Source
 from privacy.policy import Policy, compiled_policy
 from privacy.pulse import Pulse
 from privacy.regions import here
+from privacy.retention import Sweeper
 from privacy.rotation import RingInForce
 from privacy.stage import Stage, start_query
 from privacy.state import sequence_of
@@ -57,7 +58,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
     ledger.accept(committed=committed, begun=begun)
     keys.check(lambda: ledger.load(committed).progress.event_ms)
     writer = StoreWriter(settings)
-    pulse, watch, lag = Pulse(settings), Watch(settings), Lag(settings, checkpoint)
+    pulse, watch, lag, sweeper = Pulse(settings), Watch(settings), Lag(settings, checkpoint), Sweeper(settings)
     if committed >= 0:
         pulse.at(read_positions(checkpoint, committed, topic_name(settings, DECISIONS)), ledger.load(committed).pending)
     try:
@@ -77,11 +78,13 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         pulse.start()
         watch.start()
         lag.start()
+        sweeper.start()
         watch_disk(settings.privacy_dir)
         _serve_health(settings)
         _LOG.info("The privacy stage runs.")
         _follow(query, stop, failures)
     finally:
+        sweeper.stop()
         lag.stop()
         watch.stop()
         pulse.stop()

@@ -57,12 +57,18 @@ class StoreCount(msgspec.Struct, frozen=True):
     refused_groups: int = 0
     refused_aggregates: int = 0
     erased_transactions: int = 0
-    """Payments that were deleted with their person."""
+    """Payments that were deleted with their person, or for their age."""
     erased_transactions_with_unfinished: int = 0
     """Those that are being deleted included."""
     erased_alerts: int = 0
     erased_alerts_with_unfinished: int = 0
     """An alert that was deleted may come again with a later revision, and be deleted again: these count each time."""
+    erased_releases: int = 0
+    erased_releases_with_unfinished: int = 0
+    erased_groups: int = 0
+    erased_groups_with_unfinished: int = 0
+    erased_aggregates: int = 0
+    erased_aggregates_with_unfinished: int = 0
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -73,6 +79,9 @@ class Census(msgspec.Struct, frozen=True):
     elasticsearch: StoreCount
     released_payments: int = 0
     """Sum of the payments in MongoDB's releases."""
+    erased_payments: int = 0
+    """Sum of the payments in releases that were deleted from MongoDB for their age."""
+    erased_payments_with_unfinished: int = 0
 
 
 def take_census(settings: Settings) -> Census:
@@ -93,6 +102,7 @@ def take_census(settings: Settings) -> Census:
             released = _released_payments(database, seq)
             stores = (mongo.MONGODB, elastic.ELASTICSEARCH)
             gone = {store: _refused(database, store, seq) | _erased(database, store) for store in stores}
+            payments = _erased_payments(database)
         with elastic.translated():
             found = _count_elasticsearch(search, settings.elasticsearch_index_prefix, seq)
         return Census(
@@ -100,6 +110,7 @@ def take_census(settings: Settings) -> Census:
             mongodb=StoreCount(**mongodb, **gone[mongo.MONGODB]),
             elasticsearch=StoreCount(**found, **gone[elastic.ELASTICSEARCH]),
             released_payments=released,
+            **payments,
         )
     finally:
         client.close()
@@ -140,9 +151,16 @@ def _refused(database: Database[Document], store: str, seq: int) -> dict[str, in
 
 
 def _erased(database: Database[Document], store: str) -> dict[str, int]:
-    counts = {f"erased_{kind.name}{end}": 0 for kind in _REPLACED for end in ("", "_with_unfinished")}
-    for step in database[ERASURES].find({"store": store, "kind": {"$in": [kind.name for kind in _REPLACED]}}):
+    counts = {f"erased_{kind.name}{end}": 0 for kind in SEARCHABLE for end in ("", "_with_unfinished")}
+    for step in database[ERASURES].find({"store": store, "kind": {"$in": [kind.name for kind in SEARCHABLE]}}):
         name = f"erased_{step['kind']}"
-        counts[f"{name}_with_unfinished"] += step["count"]
+        counts[f"{name}_with_unfinished"] += step["count"] + step.get("pending", {}).get("count", 0)
         counts[name] += step["count"] if step["done"] else 0
     return counts
+
+
+def _erased_payments(database: Database[Document]) -> dict[str, int]:
+    steps = list(database[ERASURES].find({"store": mongo.MONGODB, "kind": RELEASES.name}))
+    counted = sum(step.get("payments", 0) for step in steps)
+    pending = sum(step.get("pending", {}).get("payments", 0) for step in steps)
+    return {"erased_payments": counted, "erased_payments_with_unfinished": counted + pending}

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from elastic_transport import TransportError
-from elasticsearch import ApiError, AuthenticationException, AuthorizationException, BadRequestError, Elasticsearch, NotFoundError
+from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch
 from elasticsearch.helpers import streaming_bulk
 
 from storage.documents import MaskedAmendment, MaskedBatch
@@ -24,7 +24,6 @@ from storage.kinds import (
     AMENDMENTS,
     GROUPS,
     RELEASES,
-    SEARCHABLE,
     TRANSACTIONS,
     Document,
     Kind,
@@ -32,7 +31,7 @@ from storage.kinds import (
     month,
     to_document,
 )
-from storage.mappings import MAPPING_VERSION, alias, index_name, mapping, patterns, template
+from storage.mappings import index_name
 from storage.refusals import Refusal
 from veilocity.errors import SettingsError, StateError, StoreUnavailableError
 from veilocity.settings import Settings
@@ -61,22 +60,6 @@ class ElasticStore:
     def close(self) -> None:
         """Let the connections go."""
         self._client.close()
-
-    def ensure_templates(self) -> None:
-        """Make the templates and the indices that are not cut by month, and give the indices of an older version the fields they lack.
-
-        Raises:
-            StateError: the cluster's templates are of a newer version.
-        """
-        with translated():
-            for kind in SEARCHABLE:
-                name = alias(self._prefix, kind)
-                version = self._version(name)
-                self._client.indices.put_index_template(name=name, **template(self._prefix, kind))
-                if version and version < MAPPING_VERSION:
-                    self._add_fields(kind)
-                if not kind.monthly:
-                    self._ensure_index(index_name(self._prefix, kind, ""))
 
     def write(self, batch: MaskedBatch) -> list[Refusal]:
         """Write what people search; return what was refused for good.
@@ -157,40 +140,6 @@ class ElasticStore:
             raise StateError(f"Elasticsearch refuses to write ({status} {reason}): see docs/stores.md")
         kind = action["_index"].removeprefix(f"{self._prefix}-").partition("-")[0]
         return Refusal(ELASTICSEARCH, kind, action["_id"], action["_source"]["seq"], reason)
-
-    def _add_fields(self, kind: Kind[Any]) -> None:
-        """Give every index of the kind the fields that its mapping lacks; those it has stay as they are."""
-        wanted = mapping(kind)
-        self._client.indices.put_mapping(
-            index=patterns(self._prefix, kind),
-            dynamic=wanted["dynamic"],
-            properties=wanted["properties"],
-            meta=wanted["_meta"],
-            allow_no_indices=True,
-        )
-
-    def _ensure_index(self, name: str) -> None:
-        if self._client.indices.exists(index=name):
-            return
-        try:
-            self._client.indices.create(index=name)
-        except BadRequestError as cause:
-            if cause.error != "resource_already_exists_exception":
-                raise
-
-    def _version(self, name: str) -> int:
-        """Return the version of a template in the cluster, 0 where there is none; a newer one is refused."""
-        try:
-            found = self._client.indices.get_index_template(name=name)
-        except NotFoundError:
-            return 0
-        version = int(found["index_templates"][0]["index_template"].get("version", 0))
-        if version > MAPPING_VERSION:
-            raise StateError(
-                f"Elasticsearch has mappings of version {version}, this program knows {MAPPING_VERSION}: upgrade it, "
-                "or set VEILOCITY_ELASTICSEARCH_INDEX_PREFIX to another prefix"
-            )
-        return version
 
 
 def _source_of(answer: Document) -> Document | None:

@@ -1,5 +1,7 @@
 """Elasticsearch's index templates: every field has a stated type, and an unknown one is refused (`dynamic: strict`).
 
+What all indices share is said once, in two component templates: the settings, and the fields that every kind has.
+
 Identifiers, codes and names are keywords, times are dates in milliseconds, places are `geo_point`, figures are floats (they were rounded
 to fewer digits than a float keeps), and the sentence alone is full text.
 """
@@ -11,11 +13,20 @@ from typing import Any
 from storage.kinds import AGGREGATES, ALERTS, GROUPS, RELEASES, SEARCHABLE, TRANSACTIONS, Kind
 from veilocity.contracts import Verdict
 
-__all__ = ["MAPPING_VERSION", "alias", "index_name", "mapping", "patterns", "template"]
+__all__ = [
+    "MAPPING_VERSION",
+    "alias",
+    "component_names",
+    "components",
+    "index_name",
+    "mapping",
+    "patterns",
+    "template",
+]
 
 Mapping = dict[str, Any]
 
-MAPPING_VERSION = 3
+MAPPING_VERSION = 4
 """Raise it with every change of a mapping; a newer template in the cluster is refused."""
 
 _KEYWORD: Mapping = {"type": "keyword", "ignore_above": 1024}
@@ -40,16 +51,17 @@ _INTERVAL = _object(low=_FLOAT, likely=_FLOAT, high=_FLOAT)
 _COUNT = _object(value=_LONG, standard_error=_FLOAT, low=_LONG, high=_LONG)
 _OBSERVATION = _object(kind=_KEYWORD, minute_ms=_TIME, place=_PLACE, accuracy_m=_FLOAT)
 
+_SHARED: dict[str, Mapping] = {"seq": _LONG, "minute_ms": _TIME}
+"""The fields of every kind."""
+
 _PROPERTIES: dict[str, dict[str, Mapping]] = {
     TRANSACTIONS.name: {
-        "seq": _LONG,
         "revision": _INTEGER,
         "subject": _KEYWORD,
         "card": _KEYWORD,
         "device": _KEYWORD,
         "user": _KEYWORD,
         "device_type": _KEYWORD,
-        "minute_ms": _TIME,
         "amount": _FLOAT,
         "currency": _KEYWORD,
         "amount_band": _KEYWORD,
@@ -66,8 +78,6 @@ _PROPERTIES: dict[str, dict[str, Mapping]] = {
         "place_seen_before": _FLAG,
     },
     ALERTS.name: {
-        "seq": _LONG,
-        "minute_ms": _TIME,
         "revision": _INTEGER,
         "rule": _KEYWORD,
         "rule_version": _KEYWORD,
@@ -90,8 +100,6 @@ _PROPERTIES: dict[str, dict[str, Mapping]] = {
         "episode": _object(first_ms=_TIME, last_ms=_TIME, count=_INTEGER),
     },
     RELEASES.name: {
-        "seq": _LONG,
-        "minute_ms": _TIME,
         "release": _object(
             class_id=_KEYWORD,
             policy=_KEYWORD,
@@ -115,8 +123,6 @@ _PROPERTIES: dict[str, dict[str, Mapping]] = {
         ),
     },
     GROUPS.name: {
-        "seq": _LONG,
-        "minute_ms": _TIME,
         "window_start_ms": _TIME,
         "payments": _INTEGER,
         "people": _INTEGER,
@@ -125,8 +131,6 @@ _PROPERTIES: dict[str, dict[str, Mapping]] = {
         "members": _KEYWORD,
     },
     AGGREGATES.name: {
-        "seq": _LONG,
-        "minute_ms": _TIME,
         "policy": _KEYWORD,
         "window_start_ms": _TIME,
         "window_end_ms": _TIME,
@@ -177,28 +181,49 @@ def patterns(prefix: str, kind: Kind[Any]) -> list[str]:
 
 def mapping(kind: Kind[Any]) -> Mapping:
     """Return the mapping of the kind's indices."""
-    return {**_object(**_PROPERTIES[kind.name]), "_meta": {"schema": MAPPING_VERSION}}
+    return {**_object(**_SHARED, **_PROPERTIES[kind.name]), "_meta": {"schema": MAPPING_VERSION}}
 
 
-def template(prefix: str, kind: Kind[Any]) -> Mapping:
-    """Return the index template of the kind.
+def component_names(prefix: str) -> tuple[str, str]:
+    """Return the names of the two component templates: of settings, and of shared fields.
 
-    >>> template("veilocity", ALERTS)["template"]["aliases"]
-    {'veilocity-alerts': {}}
+    >>> component_names("veilocity")
+    ('veilocity@settings', 'veilocity@fields')
     """
+    return f"{prefix}@settings", f"{prefix}@fields"
+
+
+def components(prefix: str) -> dict[str, Mapping]:
+    """Return the component templates by name, without `_meta`."""
+    settings, fields = component_names(prefix)
     return {
-        "index_patterns": patterns(prefix, kind),
-        "priority": 200,
-        "version": MAPPING_VERSION,
-        "_meta": {"schema": MAPPING_VERSION},
-        "template": {
+        settings: {
             "settings": {
                 "number_of_shards": 1,
                 # A copy as soon as there is a second node, none on a single one, so that the state is green on both.
                 "auto_expand_replicas": "0-1",
                 "refresh_interval": "500ms",
-            },
-            "mappings": mapping(kind),
+            }
+        },
+        fields: {"mappings": _object(**_SHARED)},
+    }
+
+
+def template(prefix: str, kind: Kind[Any]) -> Mapping:
+    """Return the index template of the kind; the component templates must be there before it.
+
+    >>> template("veilocity", ALERTS)["template"]["aliases"]
+    {'veilocity-alerts': {}}
+    """
+    own = mapping(kind)
+    return {
+        "index_patterns": patterns(prefix, kind),
+        "priority": 200,
+        "version": MAPPING_VERSION,
+        "composed_of": list(component_names(prefix)),
+        "_meta": {"schema": MAPPING_VERSION},
+        "template": {
+            "mappings": own | {"properties": {name: what for name, what in own["properties"].items() if name not in _SHARED}},
             "aliases": {alias(prefix, kind): {}},
         },
     }

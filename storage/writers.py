@@ -13,10 +13,10 @@ from time import perf_counter
 
 from storage.documents import MaskedBatch
 from storage.elastic import ELASTICSEARCH, ElasticStore
+from storage.migrations import prepare_stores
 from storage.mongo import MONGODB, MongoStore
 from storage.patience import insist
 from storage.refusals import Refusal, announce
-from storage.schema import ensure_collections
 from veilocity import metrics
 from veilocity.settings import Settings
 
@@ -35,21 +35,20 @@ class StoreWriter:
         Raises:
             SettingsError: an address of a store cannot be read.
         """
+        self._settings = settings
         self._mongo = MongoStore(settings)
         self._elastic = ElasticStore(settings)
         self._stop = Event()
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elasticsearch")
 
     def ensure_schema(self) -> None:
-        """Make collections, indexes and templates; wait for both stores.
+        """Make collections, indexes and templates, and bring older stores up to date; wait for both stores.
 
         Raises:
-            StateError: a store was written by a newer version.
+            StateError: a store was written by a newer version, or is to be brought up to date by hand (`storage_migrate`).
             StoreUnavailableError: told to stop while waiting.
         """
-        elastic = self._threads.submit(insist, ELASTICSEARCH, self._elastic.ensure_templates, self._stop)
-        insist(MONGODB, lambda: ensure_collections(self._mongo.database), self._stop)
-        elastic.result()
+        prepare_stores(self._settings, self._stop)
 
     def write(self, batches: Mapping[str, MaskedBatch]) -> None:
         """Return once each store holds its batch and MongoDB says so; a store that is down costs time only.

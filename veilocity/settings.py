@@ -67,6 +67,15 @@ class Settings(BaseModel):
     elasticsearch_username: str = Field("", description="Elasticsearch user name; empty for none.")
     elasticsearch_password: SecretStr = Field(SecretStr(""), description="Elasticsearch password.")
     elasticsearch_index_prefix: str = Field("veilocity", description="First part of every index name.")
+    storage_migrate: Literal["auto", "manual"] = Field(
+        "auto", description="Whether the privacy stage migrates older stores at its start or leaves it to `veilocity storage migrate`."
+    )
+    storage_retain_s: float = Field(3600.0, ge=0, description="Time between two deletions of old documents by the stage; 0 for never.")
+    storage_keep_transactions_days: int = Field(0, ge=0, description="Days that stored payments are kept; 0 for ever.")
+    storage_keep_alerts_days: int = Field(0, ge=0, description="Days that alerts are kept; 0 for ever.")
+    storage_keep_releases_days: int = Field(0, ge=0, description="Days that released classes are kept; 0 for ever.")
+    storage_keep_groups_days: int = Field(0, ge=0, description="Days that groups of similar payments are kept; 0 for ever.")
+    storage_keep_aggregates_days: int = Field(0, ge=0, description="Days that published counts are kept; 0 for ever.")
 
     # Ingest
     ingest_host: str = Field("127.0.0.1", description="Address the gateway listens on; 0.0.0.0 to let a phone reach it.")

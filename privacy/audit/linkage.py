@@ -8,7 +8,7 @@ the releases of both.
 
 Theory: candidates contain the members, because every value lies in its printed value; so this can fail only where a promise is broken.
 Payments that a store refused are missing among the candidates: their number is allowed for, and so is that of payments which were erased
-with their people on the days that a class's window touches.
+with their people, or deleted for their age, on the days that a class's window touches.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class LinkageCheck(Examiner):
         elif document.collection == "erasures" and document.fields.get("kind") == "transactions":
             day_ms, count = document.fields.get("day_ms"), document.fields.get("count")
             if isinstance(day_ms, int) and isinstance(count, int):
-                self._erased[str(document.fields.get("store"))][day_ms] += count
+                pending = document.fields.get("pending")
+                being_deleted = pending.get("count", 0) if isinstance(pending, dict) else 0
+                self._erased[str(document.fields.get("store"))][day_ms] += count + being_deleted
         release = read_release(document)
         if release is None or malformed(release.cell, release.cell_resolution, release.hour, release.amount_band):
             return

@@ -7,7 +7,7 @@
 - Tokens look random: among 64 or more of a kind every bit is 0 in more than 2 % and 1 in more than 2 %. (By accident not with probability
   below 1e-15.) Counters, UUIDs and times are not.
 
-`dead_letters` and `audits` name documents by their ids on purpose and are left out.
+`dead_letters`, `audits` and, while old documents are being deleted, `erasures` name documents by their ids on purpose and are left out.
 
 It also tells which share of MongoDB's payments meets exactly one payment of Elasticsearch that agrees in minute, cell, amount, merchant,
 band and category, and the other way round: whoever steals both stores joins those without any token. That is a figure, not a fault.
@@ -48,7 +48,7 @@ _KINDS = {
 }
 SHARED_KINDS = frozenset({"class", "member"})
 """Kinds whose tokens are the same in both stores."""
-_LEFT_OUT = frozenset({"dead_letters", "audits"})
+_LEFT_OUT = frozenset({"dead_letters", "erasures", "audits"})
 _FEWEST = 64
 _ENOUGH = 4096
 _RARE = 0.02

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,9 +23,9 @@ from storage.documents import AggregateDocument, MaskedBatch, Progress
 from storage.elastic import ElasticStore
 from storage.kinds import AGGREGATES, Document, from_document, to_document
 from storage.mappings import alias, index_name
+from storage.migrations import prepare_stores
 from storage.mongo import MongoStore
 from storage.queries import Reader
-from storage.schema import ensure_collections
 from veilocity.settings import Settings
 
 pytestmark = pytest.mark.services
@@ -62,8 +63,7 @@ class Stores:
         self.settings = settings
         self.mongo = MongoStore(settings)
         self.elastic = ElasticStore(settings)
-        ensure_collections(self.mongo.database)
-        self.elastic.ensure_templates()
+        prepare_stores(settings, threading.Event())
 
     def write(self, seq: int, documents: tuple[AggregateDocument, ...], *, progress: bool = True) -> None:
         batch = MaskedBatch(progress=Progress(id="privacy", seq=seq, event_ms=START_MS + seq * HOUR_MS), aggregates=documents)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,10 +11,9 @@ from pymongo import MongoClient
 
 from storage.census import take_census
 from storage.documents import MaskedAmendment, MaskedBatch, MaskedTransaction, Progress
-from storage.kinds import ALERTS, DEAD_LETTERS, SCHEMA, TRANSACTIONS, Document, from_document
-from storage.mappings import alias, index_name, mapping, template
+from storage.kinds import ALERTS, DEAD_LETTERS, TRANSACTIONS, Document, from_document
+from storage.mappings import alias
 from storage.queries import Reader
-from storage.writers import StoreWriter
 from tests.integration.storage_world import (
     START_MS,
     alert,
@@ -162,65 +160,3 @@ def test_alerts_without_places_are_stored_and_read_like_any_other(service_settin
     near = {"geo_distance": {"distance": "10km", "second.place.point": {"lat": 48.85, "lon": 2.35}}}
     with Elasticsearch(service_settings.elasticsearch_url) as client:
         assert client.count(index=alias(service_settings.elasticsearch_index_prefix, ALERTS), query=near)["count"] == 2
-
-
-_LACKING = {
-    "transactions": ("revision", "country", "severity"),
-    "alerts": ("cause", "score", "probability", "sealed"),
-    "progress": ("amendments", "positions_since_ms"),
-}
-
-
-def _as_version_1(settings: Settings) -> None:
-    """Take away from both stores what later versions added."""
-    client: MongoClient[Document] = MongoClient(settings.mongodb_uri.get_secret_value())
-    database = client[settings.mongodb_database]
-    for name, fields in _LACKING.items():
-        database.command("collMod", name, validator={})
-        database[name].update_many({}, {"$unset": dict.fromkeys(fields, "")})
-    database[SCHEMA].update_one({"_id": "storage"}, {"$set": {"version": 1}})
-    client.close()
-    prefix = settings.elasticsearch_index_prefix
-    with Elasticsearch(settings.elasticsearch_url) as search:
-        for kind in (TRANSACTIONS, ALERTS):
-            index = index_name(prefix, kind, "2026.11")
-            # What was written a moment ago is only found after a refresh.
-            search.indices.refresh(index=index)
-            held = search.search(index=index, size=100)["hits"]["hits"]
-            search.indices.delete(index=index)
-            search.indices.delete_index_template(name=alias(prefix, kind))
-            older: dict[str, Any] = mapping(kind)
-            for field in set(_LACKING[kind.name]) & older["properties"].keys():
-                del older["properties"][field]
-            made = template(prefix, kind) | {"version": 1}
-            made["template"]["mappings"] = older
-            search.indices.put_index_template(name=alias(prefix, kind), **made)
-            for hit in held:
-                source = {name: value for name, value in hit["_source"].items() if name not in _LACKING[kind.name]}
-                search.index(index=index, id=hit["_id"], document=source, version=1, version_type="external")
-
-
-def test_stores_of_the_version_before_are_brought_up_to_date(service_settings: Settings) -> None:
-    with writing(service_settings) as writer:
-        writer.write(both(batch(0)))
-    before = mongodb_contents(service_settings)
-    _as_version_1(service_settings)
-    writer = StoreWriter(service_settings)
-    writer.ensure_schema()
-    reader = Reader(service_settings)
-    assert {one.revision for one in reader.recent_transactions(100)} == {1}
-    assert {(one.cause, one.score, one.probability) for one in reader.alerts(100)} == {("impossible_travel", 1.0, None)}
-    progress = reader.progress()
-    assert progress is not None
-    assert (progress.amendments, progress.positions_since_ms) == (0, 0)
-    assert {name: row["amount"] for name, row in mongodb_contents(service_settings)["transactions"].items()} == {
-        name: row["amount"] for name, row in before["transactions"].items()
-    }
-    writer.write(both(_alone(1, amendments=(amendment(1, 1, minute_ms=minute(0)),), alerts=(alert(1, 1, 2),))))
-    assert [reader.recent_transactions(1)[0].revision, reader.alerts(1)[0].revision] == [2, 2]
-    found = elasticsearch_dump(service_settings)
-    assert found["transactions"][token("transaction", 1)][1]["severity"] == "high"
-    assert found["alerts"][token("alert", 1)][1]["cause"] == "impossible_travel"
-    assert take_census(service_settings).elasticsearch.refused_transactions == 0
-    reader.close()
-    writer.close()

@@ -17,8 +17,8 @@ from storage.documents import MaskedBatch, Place, Progress, Sample
 from storage.elastic import ELASTICSEARCH
 from storage.kinds import ALERTS, DEAD_LETTERS, POSITIONS, SCHEMA, TRANSACTIONS, Document, from_document, to_document
 from storage.mappings import MAPPING_VERSION, alias, template
+from storage.migrations import STEPS
 from storage.mongo import MONGODB
-from storage.schema import STORE_VERSION
 from storage.writers import StoreWriter
 from tests.integration.storage_world import (
     FAR,
@@ -231,17 +231,17 @@ def test_the_schema_can_be_made_by_two_programs_at_once_and_again(service_settin
 
 def test_a_newer_mongodb_schema_is_refused(service_settings: Settings) -> None:
     client: MongoClient[Document] = MongoClient(service_settings.mongodb_uri.get_secret_value())
-    client[service_settings.mongodb_database][SCHEMA].insert_one({"_id": "storage", "version": STORE_VERSION + 1})
+    client[service_settings.mongodb_database][SCHEMA].insert_one({"_id": "storage", "version": len(STEPS) + 1})
     client.close()
     writer = StoreWriter(service_settings)
-    with pytest.raises(StateError, match=f"database has schema {STORE_VERSION + 1}, this program knows {STORE_VERSION}: upgrade it"):
+    with pytest.raises(StateError, match=f"database has schema {len(STEPS) + 1}, this program knows {len(STEPS)}: upgrade it"):
         writer.ensure_schema()
     writer.close()
 
 
 def test_newer_elasticsearch_mappings_are_refused(service_settings: Settings) -> None:
     prefix = service_settings.elasticsearch_index_prefix
-    newer = {**template(prefix, ALERTS), "version": MAPPING_VERSION + 1}
+    newer = {**template(prefix, ALERTS), "version": MAPPING_VERSION + 1, "composed_of": []}
     with Elasticsearch(service_settings.elasticsearch_url) as client:
         client.indices.put_index_template(name=alias(prefix, ALERTS), **newer)
         writer = StoreWriter(service_settings)

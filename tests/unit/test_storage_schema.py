@@ -11,9 +11,10 @@ import pytest
 from storage import kinds
 from storage.documents import Sample
 from storage.kinds import ALERTS, KINDS, POSITIONS, SAMPLES, SEARCHABLE, TRANSACTIONS, Kind, from_document, to_document
-from storage.mappings import mapping, template
+from storage.mappings import components, mapping, template
+from storage.migrations.planning import STEPS, refuse_newer
 from storage.patience import LONGEST_DELAY_S, delay_s, insist
-from storage.schema import INDEXES, STORE_VERSION, refuse_newer
+from storage.schema import INDEXES
 from storage.validation import validator
 from tests.integration.storage_world import aggregate, alert, batch, group, position, release, transaction
 from veilocity.errors import StateError, StoreUnavailableError
@@ -70,6 +71,18 @@ def test_every_level_of_a_mapping_refuses_unknown_fields(kind: Kind[Any]) -> Non
     assert template("v", kind)["index_patterns"] == [f"v-{kind.name}-*"]
 
 
+@pytest.mark.parametrize("kind", SEARCHABLE, ids=_name)
+def test_a_template_with_its_components_makes_the_whole_mapping_and_says_nothing_twice(kind: Kind[Any]) -> None:
+    parts = components("v")
+    made = template("v", kind)
+    shared = [parts[name]["mappings"]["properties"] for name in made["composed_of"] if "mappings" in parts[name]]
+    own = made["template"]["mappings"]["properties"]
+    assert set(made["composed_of"]) == set(parts)
+    assert not set(own) & {name for properties in shared for name in properties}
+    together = {name: what for properties in (*shared, own) for name, what in properties.items()}
+    assert together == mapping(kind)["properties"]
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=_name)
 def test_the_validator_asks_for_every_field_and_refuses_others(kind: Kind[Any]) -> None:
     rules = validator(kind)["$jsonSchema"]
@@ -105,10 +118,10 @@ def test_a_document_of_another_shape_is_refused_with_a_sentence() -> None:
 
 
 def test_a_newer_schema_is_refused_and_an_equal_or_older_one_is_not() -> None:
-    refuse_newer("the database", STORE_VERSION)
+    refuse_newer("the database", len(STEPS))
     refuse_newer("the database", 0)
     with pytest.raises(StateError, match="upgrade it"):
-        refuse_newer("the database", STORE_VERSION + 1)
+        refuse_newer("the database", len(STEPS) + 1)
 
 
 def test_waiting_grows_to_its_bound_and_stays_there() -> None:

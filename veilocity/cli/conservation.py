@@ -214,9 +214,21 @@ def _stores(census: Census | None) -> Iterator[Equation]:
         yield _between(names[0], progress.transactions - progress.unstored, finished, everything)
         everything = held.alerts_with_unfinished + alerts
         yield _alerts(names[1], progress.alerts, held.alerts + alerts, everything, held.erased_alerts_with_unfinished)
-        yield _equal(names[2], progress.classes, held.releases + held.refused_releases)
+        classes = held.releases + held.refused_releases
+        yield _between(
+            names[2],
+            progress.classes,
+            classes + held.erased_releases,
+            classes + held.erased_releases_with_unfinished,
+            "old ones are being deleted",
+        )
     name = "released payments = payments of the classes in MongoDB"
-    yield _unknown(name) if census is None else _equal(name, _progress(census).released, census.released_payments)
+    if census is None:
+        yield _unknown(name)
+        return
+    finished = census.released_payments + census.erased_payments
+    everything = census.released_payments + census.erased_payments_with_unfinished
+    yield _between(name, _progress(census).released, finished, everything, "old ones are being deleted")
 
 
 def _progress(census: Census) -> Progress:
@@ -250,12 +262,12 @@ def _flow(name: str, given: int, done: int, *, lost: bool) -> Equation:
     return Equation(name, given, done, State.IN_FLIGHT, behind, f"{behind:,} on their way")
 
 
-def _between(name: str, expected: int, finished: int, everything: int) -> Equation:
+def _between(name: str, expected: int, finished: int, everything: int, why: str = "a batch is being written") -> Equation:
     """Return the equation of documents that a batch under way may just be replacing."""
     if finished == everything == expected:
         return Equation(name, expected, finished, State.HOLDS)
     if finished <= expected <= everything:
-        return Equation(name, expected, finished, State.IN_FLIGHT, 0, "a batch is being written")
+        return Equation(name, expected, finished, State.IN_FLIGHT, 0, why)
     return Equation(name, expected, finished, State.VIOLATED, sentence=_difference(expected - finished))
 
 
