@@ -78,7 +78,8 @@ def connect(settings: Settings, *, socket_timeout_ms: int) -> MongoClient[Docume
         return MongoClient(
             settings.mongodb_uri.get_secret_value(),
             serverSelectionTimeoutMS=_SELECTION_MS,
-            connectTimeoutMS=_CONNECT_MS,
+            # The client's own heartbeats have this time, too: who waits long for an answer is not to be cut off because they are slow.
+            connectTimeoutMS=max(_CONNECT_MS, socket_timeout_ms // 4),
             socketTimeoutMS=socket_timeout_ms,
             appname="veilocity",
         )
