@@ -32,7 +32,7 @@ _LOOK_S = 0.002
 _PATIENCE_S = 60.0
 """How long a moment is waited for; then the kill comes whatever the stage does."""
 _STOP_WITHIN_S = 60.0
-_STARTS_WITHIN_S = 12.0
+_STARTS_WITHIN_S = 20.0
 
 
 class Moment(StrEnum):
@@ -60,7 +60,7 @@ class Kill(msgspec.Struct, frozen=True):
     """One kill to come."""
 
     after_events: int
-    """That the stage has counted; of `START` and `DRAIN` the least."""
+    """That the stage has counted; one for a start comes right after the kill before it, one for a drain when the stream is silent."""
     moment: Moment
     whole_family: bool
     delay_s: float
