@@ -80,7 +80,7 @@ def connect(settings: Settings, *, socket_timeout_ms: int, patient: bool = False
         return MongoClient(
             settings.mongodb_uri.get_secret_value(),
             serverSelectionTimeoutMS=_SELECTION_MS,
-connectTimeoutMS=socket_timeout_ms if patient else _CONNECT_MS,
+            connectTimeoutMS=socket_timeout_ms if patient else _CONNECT_MS,
             socketTimeoutMS=socket_timeout_ms,
             appname="veilocity",
         )
