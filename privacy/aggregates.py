@@ -14,9 +14,9 @@ person with payments in m windows loses at most m e of it, because a window with
 Where the budget is spent, nothing of the window is published but one document that says so; the total then goes on without it. Windows
 without payments are published like any other. What is not hidden: when the stream began, and when its clock closes a window.
 
-**Silence.** Where the clock leaps at once over more than H in which nobody paid (a file of last year is followed by today), nothing is published
-of that silence, and stream, budget and total begin anew after it: every charge of before is out of the horizon. Where such silences begin
-and end is as public as the stream's own beginning; the guarantee is for streams that have the same ones.
+**Silence.** Where the clock leaps at once over more than H in which nobody paid (a file of last year is followed by today), nothing is
+published of that silence, and stream, budget and total begin anew after it: every charge of before is out of the horizon. Where such
+silences begin and end is as public as the stream's own beginning; the guarantee is for streams that have the same ones.
 
 **Drawn once.** The noise cannot be seeded, but a micro-batch may be repeated, and the mean of repeated draws is the exact figure. So:
 
