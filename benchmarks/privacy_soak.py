@@ -174,12 +174,14 @@ class Soak:
 
     def _kill_if_due(self) -> bool:
         everything = not self.feeder.is_alive() and self.feeder.drained()
-        for kill in self._kills:
-            due = events_read(self._last) >= kill.after_events
+        for place, kill in enumerate(self._kills):
+            # One that is to hit a start comes next after the kill that caused the start.
+            starts = kill.moment is Moment.START and all(one.moment is Moment.DRAIN for one in self._kills[:place])
+            due = starts or events_read(self._last) >= kill.after_events
             if everything or (due and (kill.moment is not Moment.DRAIN or self._waits())):
                 self._kills.remove(kill)
-                place = self.stage.kill(kill, silent=self._waits, patient=not everything)
-                self._tell(f"kill {self.stage.kills}: asked for {kill.moment.value}; it was {place.value}")
+                where = self.stage.kill(kill, silent=self._waits, patient=not everything)
+                self._tell(f"kill {self.stage.kills}: asked for {kill.moment.value}; it was {where.value}")
                 self._search_files()
                 self.stage.start()
                 return True

@@ -32,7 +32,7 @@ _LOOK_S = 0.002
 _PATIENCE_S = 60.0
 """How long a moment is waited for; then the kill comes whatever the stage does."""
 _STOP_WITHIN_S = 60.0
-_STARTS_WITHIN_S = 12.0
+_STARTS_WITHIN_S = 20.0
 
 
 class Moment(StrEnum):
@@ -60,7 +60,7 @@ class Kill(msgspec.Struct, frozen=True):
     """One kill to come."""
 
     after_events: int
-    """That the stage has counted; of `START` and `DRAIN` the least."""
+    """That the stage has counted; one for a start comes right after the kill before it, one for a drain when the stream is silent."""
     moment: Moment
     whole_family: bool
     delay_s: float
@@ -80,7 +80,9 @@ def drawn_kills(count: int, events: int, silences: int, seed: int) -> list[Kill]
     # Spread over the run, with a chance for the very first batch and none for the last.
     at = sorted(int(events * 0.9 * (number + dice.random()) / max(1, len(moments))) for number in range(len(moments)))
     kills = [Kill(after, moment, dice.random() < 0.5, dice.random()) for after, moment in zip(at, moments, strict=True)]
-    kills += [Kill(events * (number + 1) // (silences + 1), Moment.DRAIN, dice.random() < 0.5, dice.random()) for number in range(drains)]
+    kills += [
+        Kill(int(events * (number + 0.8) / (silences + 1)), Moment.DRAIN, dice.random() < 0.5, dice.random()) for number in range(drains)
+    ]
     return sorted(kills, key=lambda kill: kill.after_events)
 
 
@@ -155,7 +157,7 @@ class StageProcess:
     def _met(self, kill: Kill, silent: Callable[[], bool]) -> bool:
         """Say whether the moment has come; of a moment that lasts, sleep through a part of it first."""
         settings = self._settings
-        lasts_s = {Moment.DRAIN: settings.privacy_drain_s + settings.privacy_heartbeat_s, Moment.MASK: 0.2, Moment.STORES: 0.1}
+        lasts_s = {Moment.DRAIN: settings.privacy_drain_s + settings.privacy_heartbeat_s, Moment.MASK: 0.2, Moment.STORES: 0.5}
         if kill.moment is Moment.START:
             return time.monotonic() - self._began_s > _STARTS_WITHIN_S * kill.delay_s
         met = silent() and self._progress().pending > 0 if kill.moment is Moment.DRAIN else self._in_batch(kill.moment)
@@ -167,11 +169,12 @@ class StageProcess:
         begun = self._begun()
         if begun == self._committed():
             return False
-        if moment is Moment.STORES:
-            return self._staged(begun)
-        if moment is Moment.LEDGER:
-            return self._progress().seq == sequence_of(begun) and not self._entered(begun)
-        return moment is Moment.MASK or self._entered(begun)
+        if moment is Moment.MASK:
+            return not self._staged(begun)
+        if moment is Moment.COMMIT:
+            return self._entered(begun)
+        written = self._progress().seq == sequence_of(begun)
+        return self._staged(begun) and not written if moment is Moment.STORES else written and not self._entered(begun)
 
     def _die(self, *, whole_family: bool) -> None:
         process = self._process

@@ -14,6 +14,10 @@ person with payments in m windows loses at most m e of it, because a window with
 Where the budget is spent, nothing of the window is published but one document that says so; the total then goes on without it. Windows
 without payments are published like any other. What is not hidden: when the stream began, and when its clock closes a window.
 
+**Silence.** Where the clock leaps at once over more than H in which nobody paid (a file of last year is followed by today), nothing is
+published of that silence, and stream, budget and total begin anew after it: every charge of before is out of the horizon. Where such
+silences begin and end is as public as the stream's own beginning; the guarantee is for streams that have the same ones.
+
 **Drawn once.** The noise cannot be seeded, but a micro-batch may be repeated, and the mean of repeated draws is the exact figure. So:
 
     1  for each window of `Aggregator.due`, in order: `Aggregator.closed` loads what was drawn, or draws and saves it (`WriteAhead`)
@@ -31,7 +35,7 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -231,15 +235,39 @@ class Aggregator:
             raise StateError("no window starts at this time: begin at the start of the first window that closes")
         return AggregateState(Budget(self._budget), Tree(self._total, first_start_ms))
 
-    def due(self, state: AggregateState, closed_ms: int) -> list[Window]:
-        """Return the windows that are closed and not in the state, oldest first, those without payments too.
+    def due(self, state: AggregateState, closed_ms: int, paid: Collection[int] = ()) -> list[Window]:
+        """Return the windows that are closed and not in the state, oldest first, those without payments too, unless they are a silence.
 
         Args:
             state: after the last window.
             closed_ms: every window that ends at or before this is closed.
+            paid: starts of the windows that have payments.
         """
-        width = self._total.window_ms
-        return [Window(start, start + width) for start in range(state.next_start_ms, closed_ms - width + 1, width)]
+        width, after = self._total.window_ms, self._open(closed_ms)
+        marks = [*sorted(start for start in paid if state.next_start_ms <= start < after), after]
+        windows, start = [], state.next_start_ms
+        for mark in marks:
+            start = mark if self._is_silence(start, mark) else start
+            windows += [Window(one, one + width) for one in range(start, min(mark + width, after), width)]
+            start = mark + width
+        return windows
+
+    def after_silence(self, state: AggregateState, start_ms: int) -> AggregateState:
+        """Return the state that the window of a start goes on with: a new one after a silence, the same one without.
+
+        Args:
+            state: after the last window.
+            start_ms: start of the next of `due`, or the clock where there is none.
+        """
+        start = self._open(start_ms)
+        return self.begin(start) if self._is_silence(state.next_start_ms, start) else state
+
+    def _open(self, closed_ms: int) -> int:
+        """Return the start of the oldest window that is not closed."""
+        return closed_ms - closed_ms % self._total.window_ms
+
+    def _is_silence(self, start_ms: int, end_ms: int) -> bool:
+        return end_ms - start_ms > self._budget.horizon_ms
 
     def closed(
         self, state: AggregateState, rows: Sequence[Row], window: Window, seq: int, ahead: WriteAhead

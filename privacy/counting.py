@@ -68,11 +68,13 @@ class Counting:
                 return None, ()
             state = self._aggregator.begin(min(entered))
         documents: list[AggregateDocument] = []
-        for window in self._aggregator.due(state, closed_ms):
+        for window in self._aggregator.due(state, closed_ms, entered):
+            state = self._aggregator.after_silence(state, window.start_ms)
             rows = entered[window.start_ms].rows() if window.start_ms in entered else []
             state, published = self._aggregator.closed(state, rows, window, seq, self._ahead)
             documents.extend(published)
-        return state, tuple(documents)
+        # What is in no window any more is settled now, so that a restart finds the same beginning.
+        return self._aggregator.after_silence(state, closed_ms), tuple(documents)
 
     def forget(self, before: AggregateState | None) -> None:
         """Remove the draws that no repetition can ask for, once the ledger has the micro-batch.

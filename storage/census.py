@@ -90,7 +90,7 @@ def take_census(settings: Settings) -> Census:
     Raises:
         StoreUnavailableError: a store does not answer.
     """
-    client = mongo.connect(settings, socket_timeout_ms=_ANSWER_MS)
+    client = mongo.connect(settings, socket_timeout_ms=_ANSWER_MS, patient=True)
     search = elastic.connect(settings, request_timeout_s=_ANSWER_MS / 1000)
     try:
         database: Database[Document] = client[settings.mongodb_database]

@@ -64,12 +64,14 @@ _PASSING = frozenset({6, 7, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 1
 """Server codes that say "not now": no primary, shutting down, network, out of time, write conflict."""
 
 
-def connect(settings: Settings, *, socket_timeout_ms: int) -> MongoClient[Document]:
+def connect(settings: Settings, *, socket_timeout_ms: int, patient: bool = False) -> MongoClient[Document]:
     """Return a client; it connects when it is first used.
 
     Args:
         settings: where MongoDB is.
         socket_timeout_ms: how long one answer may take.
+        patient: whether a busy server may be silent for as long to everything else, too. The client asks now and then whether the server
+            is there, and breaks off every question when that is not answered in time.
 
     Raises:
         SettingsError: the connection string cannot be read.
@@ -78,7 +80,7 @@ def connect(settings: Settings, *, socket_timeout_ms: int) -> MongoClient[Docume
         return MongoClient(
             settings.mongodb_uri.get_secret_value(),
             serverSelectionTimeoutMS=_SELECTION_MS,
-            connectTimeoutMS=_CONNECT_MS,
+            connectTimeoutMS=socket_timeout_ms if patient else _CONNECT_MS,
             socketTimeoutMS=socket_timeout_ms,
             appname="veilocity",
         )

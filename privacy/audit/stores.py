@@ -102,7 +102,7 @@ def opened(settings: Settings) -> Iterator[StoreContents]:
     Raises:
         SettingsError: an address of a store cannot be read.
     """
-    client = mongo.connect(settings, socket_timeout_ms=_ANSWER_MS)
+    client = mongo.connect(settings, socket_timeout_ms=_ANSWER_MS, patient=True)
     search = elastic.connect(settings, request_timeout_s=_ANSWER_MS / 1000)
     try:
         yield StoreContents(client, settings.mongodb_database, search, settings.elasticsearch_index_prefix)

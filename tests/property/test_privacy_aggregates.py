@@ -177,7 +177,7 @@ def published() -> _Published:
     aggregator = Aggregator(msgspec.structs.replace(POLICY, epsilon=EPSILON), "p", KEY, public_cells=(COARSE,))
     found = _Published([], [], aggregator.begin(0))
     state = found.state
-    for window in aggregator.due(state, WINDOWS * HOUR_MS):
+    for window in aggregator.due(state, WINDOWS * HOUR_MS, range(0, WINDOWS * HOUR_MS, HOUR_MS)):
         quasi = QuasiIdentifiers(FINE, hour_of(window.start_ms), "EUR 20-50", "groceries")
         rows = [Row(f"t{person}", f"p{person}", quasi, "flagged" if person < FLAGGED else "clear") for person in range(PAYMENTS)]
         state, (whole, cell) = aggregator.closed(state, rows, window, 1, _Nowhere())

@@ -145,6 +145,25 @@ def test_windows_that_are_due_have_no_gaps(aggregator: Aggregator) -> None:
     assert aggregator.due(state, START_MS + 2 * HOUR_MS) == [window(1)]
 
 
+def test_a_long_silence_is_left_out_and_everything_begins_anew_after_it(aggregator: Aggregator) -> None:
+    horizon = POLICY.horizon_days * 24
+    state, _ = aggregator.closed(aggregator.begin(START_MS), [row(0, "p0")], window(0), 1, Memory())
+    # As long as the horizon is not longer than it: somebody may have paid at both ends of one stretch.
+    paid = window(1 + horizon).start_ms
+    assert len(aggregator.due(state, paid + HOUR_MS, [paid])) == horizon + 1
+    assert aggregator.after_silence(state, paid) == state
+    paid = window(2 + horizon).start_ms
+    due = aggregator.due(state, window(2 * horizon + 9).start_ms, [paid, window(4 + horizon).start_ms])
+    assert due == [window(2 + horizon), window(3 + horizon), window(4 + horizon)]
+    anew = aggregator.after_silence(state, paid)
+    assert anew == aggregator.begin(paid)
+    state, documents = aggregator.closed(anew, [row(0, "p0", hour=2 + horizon)], due[0], 2, Memory())
+    assert documents[0].total is not None
+    assert documents[0].total.since_ms == paid
+    # A silence that lasts is over with the clock, whatever minute it shows.
+    assert aggregator.after_silence(state, window(9 * horizon).start_ms + 1).next_start_ms == window(9 * horizon).start_ms
+
+
 def test_only_the_next_window_is_taken(aggregator: Aggregator) -> None:
     state, _ = aggregator.closed(aggregator.begin(START_MS), [], window(0), 1, Memory())
     for wrong in (window(0), window(2), Window(window(1).start_ms, window(2).end_ms)):

@@ -13,7 +13,7 @@ from privacy.identifiers.keyring import KeyRing
 from privacy.masking import MONGODB
 from privacy.policies.model import Aggregates
 from storage.documents import AggregateDocument, StreamSketches
-from tests.unit.privacy_world import PAYMENTS, WIDTH, Store, batches, part, stage
+from tests.unit.privacy_world import PAYMENTS, WIDTH, Store, batches, part, renamed, stage
 from veilocity.errors import StateError, StoreUnavailableError, UnsafePolicyError
 
 RING = KeyRing([(1, -(2**63), bytes(range(32)))])
@@ -65,6 +65,21 @@ def test_a_repeated_micro_batch_publishes_the_noise_that_was_drawn(tmp_path: Pat
     after.fail_after = number
     play(tmp_path / "after", after)
     assert [one.id for one in published(after.documents)]
+
+
+def test_years_of_silence_are_not_counted_hour_by_hour(tmp_path: Path) -> None:
+    """A file of old payments, then today's: nobody paid in between, and nothing is published of that."""
+    store, leap_ms, first = Store(), 7 * 365 * 24 * WIDTH, PAYMENTS[:200]
+    running = stage(tmp_path, store, counting=counting(tmp_path))
+    later = [renamed(one, number + 1000, leap_ms) for number, one in enumerate(first)]
+    for number, chunk in enumerate((first, later[:100], later[100:])):
+        running.process([part(chunk)], number, {0: 1, 1: 1})
+        # The ledger says where the next micro-batch goes on, in whatever process.
+        running = stage(tmp_path, store, counting=counting(tmp_path))
+    wholes = [one for one in published(store.documents) if one.cell == "*"]
+    assert {one.window_start_ms for one in wholes} <= {one.minute_ms - one.minute_ms % WIDTH for one in first + later}
+    since = {one.window_start_ms > leap_ms: one.total.since_ms for one in wholes if one.total}
+    assert since[True] - since[False] == leap_ms
 
 
 def test_draws_are_forgotten_when_nobody_can_ask_for_them(tmp_path: Path) -> None:
