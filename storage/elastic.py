@@ -46,7 +46,7 @@ _CHUNK_BYTES = 4 * 1024 * 1024
 _CHUNK_DOCUMENTS = 1_000
 _LARGE_BYTES = 1024 * 1024
 """A server, or what is in front of it, that finds less too large for a request is not set up for us."""
-_LOOKED_AT = "errors,items.*.status,items.*.error.type"
+_LOOKED_AT = "items.*.status,items.*.error.type"
 """Of the answer, which is a fifth as long then."""
 _CONFLICT = 409
 _BAD_REQUEST = 400
@@ -141,7 +141,7 @@ class ElasticStore:
         places = [{"_index": self._month_of(one.answer), "_id": one.answer.id} for one in amendments]
         with translated():
             # By id, so what was just written is found without a refresh.
-            found = self._client.mget(docs=places)["docs"]
+            found = _whole(self._client.mget(docs=places).body, "docs", len(places))
         lines = []
         for one, answer in zip(amendments, found, strict=True):
             known, amendment = _source_of(answer), one.answer
@@ -180,12 +180,20 @@ class ElasticStore:
             if line.size < _LARGE_BYTES:
                 raise
             return Answer(refused=[Refusal(ELASTICSEARCH, line.kind, line.id, line.seq, "too large for one request")])
-        if answer.get("errors") is False:
-            return Answer()
-        results = answer.get("items", ())
-        if len(results) != len(lines):
-            raise StoreUnavailableError("Elasticsearch's answer is not whole")
+        results = _whole(answer.body, "items", len(lines))
         return _judged(zip(lines, (result["index"] for result in results), strict=True))
+
+
+def _whole(body: Any, name: str, count: int) -> list[Document]:
+    """Return the answers to so many documents.
+
+    Raises:
+        StoreUnavailableError: they are not all there: a connection that breaks within the head of an answer leaves one without a body.
+    """
+    answers = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(answers, list) or len(answers) != count:
+        raise StoreUnavailableError("Elasticsearch's answer is not whole")
+    return answers
 
 
 class _TooLargeError(StateError):

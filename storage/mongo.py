@@ -47,7 +47,7 @@ from storage.kinds import (
     amended_fields,
     to_document,
 )
-from storage.mongo_faults import ACCESS, PASSING, Verdict, judge
+from storage.mongo_faults import ACCESS, INTERNAL, PASSING, Verdict, judge
 from storage.refusals import Refusal, to_dead_letter
 from veilocity.errors import SettingsError, StateError, StoreUnavailableError
 from veilocity.settings import Settings
@@ -62,6 +62,10 @@ _CHUNK_BYTES = 8 * 1024 * 1024
 """A sixth of the largest message that MongoDB takes."""
 _DOCUMENT_BYTES = 16 * 1024 * 1024
 """The largest document that MongoDB takes."""
+_PLACED = "version"
+"""By which positions are compared: minute, then batch."""
+_PLACE = ("minute_ms", "place")
+"""Of a phone that stays, a batch of the same minute tells nothing new."""
 _SELECTION_MS = 2_000
 _CONNECT_MS = 2_000
 
@@ -118,6 +122,24 @@ def translated() -> Iterator[None]:
 
 def _may_pass(cause: OperationFailure) -> bool:
     return cause.code in PASSING or any(map(cause.has_error_label, ("RetryableWriteError", "TransientTransactionError")))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn what pymongo raises for a write into our errors; a server that fails inside may have no room.
+
+    Raises:
+        StoreUnavailableError: MongoDB does not answer, says "not now", or failed.
+        SettingsError: it refuses our user.
+        StateError: it refuses what we ask.
+    """
+    with translated():
+        try:
+            yield
+        except OperationFailure as cause:
+            if cause.code in INTERNAL:
+                raise StoreUnavailableError(f"MongoDB failed (code {cause.code}): is its disk full?") from cause
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +207,7 @@ class MongoStore:
         yield Step(encoded, self._put_alerts, self._inserted)
         if batch.forget_positions_before_ms is not None:
             yield Step([_Item("", batch.progress.seq, {}, batch.forget_positions_before_ms)], self._forget_positions, self._replaced)
-        yield self._newer(POSITIONS, batch.positions, "version", refused)
+        yield Step(_encoded(POSITIONS, batch.positions, refused, _PLACED), self._put_positions, self._replaced)
         yield self._newer(SAMPLES, [batch.sample] if batch.sample else [], "seq", refused)
         yield self._newer(SKETCHES, [batch.sketches] if batch.sketches else [], "seq", refused)
 
@@ -215,6 +237,14 @@ class MongoStore:
         operations = [UpdateOne({"_id": item.id}, [_unless_newer(item, version)], upsert=True) for item in items]
         return self._together(name, name, items, operations)
 
+    def _put_positions(self, items: list[_Item]) -> Answer[_Item]:
+        """Put people where they are now; reading costs an eighth of replacing, and a phone that stays is most of them."""
+        with translated():
+            found = self._database[POSITIONS.name].find({"_id": {"$in": [item.id for item in items]}})
+            held = {document["_id"]: document for document in found}
+        moved = [item for item in items if item.id not in held or _has_moved(item, held[item.id])]
+        return self._put_newer(POSITIONS.name, _PLACED, moved) if moved else Answer()
+
     def _amend(self, items: list[_Item]) -> Answer[_Item]:
         """Replace the answers of stored payments by higher revisions; a payment that is not there is not made."""
         operations = [UpdateOne({"_id": item.id, "revision": {"$lt": item.version}}, {"$set": item.document}) for item in items]
@@ -233,7 +263,7 @@ class MongoStore:
         collection = self._database[name]
         if len(operations) > 1 and self._has_transactions():
             try:
-                with translated(), self._client.start_session() as session, session.start_transaction():
+                with _writing(), self._client.start_session() as session, session.start_transaction():
                     collection.bulk_write(operations, ordered=False, session=session)
                 return Answer()
             except BulkWriteError:
@@ -265,7 +295,7 @@ class MongoStore:
     @staticmethod
     def _attempt(kind: str, items: list[_Item], write: Callable[[], object]) -> Verdict[_Item]:
         try:
-            with translated():
+            with _writing():
                 write()
         except BulkWriteError as cause:
             return judge(MONGODB, kind, items, cause.details)
@@ -299,7 +329,19 @@ def _encoded(kind: Kind[Any], records: Iterable[Any], refused: list[Refusal], ve
         yield _Item(record.id, record.seq, RawBSONDocument(encoded), document[version] if version else 0, len(encoded))
 
 
+def _has_moved(item: _Item, held: Document) -> bool:
+    """Say whether the store would take the position: as `_unless_newer`, and asked again there."""
+    return held.get(_PLACED, -1) < item.version and any(held.get(name) != _plain(item)[name] for name in _PLACE)
+
+
+def _plain(item: _Item) -> Document:
+    return bson.decode(item.document.raw) if isinstance(item.document, RawBSONDocument) else item.document
+
+
 def _unless_newer(item: _Item, version: str) -> Document:
     """Return the update that puts the document in place of an older one or of none (a missing version is lower than any number)."""
-    is_older = {"$lt": [f"${version}", item.version]}
+    is_older: Document = {"$lt": [f"${version}", item.version]}
+    if version == _PLACED:
+        has_moved = [{"$ne": [f"${name}", {"$literal": item.document[name]}]} for name in _PLACE]
+        is_older = {"$and": [is_older, {"$or": has_moved}]}
     return {"$replaceWith": {"$cond": [is_older, {"$literal": item.document}, "$$ROOT"]}}

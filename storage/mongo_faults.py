@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from storage.refusals import Refusal
 from veilocity.errors import StateError, StoreUnavailableError
 
-__all__ = ["ACCESS", "PASSING", "Named", "Verdict", "judge"]
+__all__ = ["ACCESS", "INTERNAL", "PASSING", "Named", "Verdict", "judge"]
 
 _DUPLICATE = 11000
 _OWN_FAULT = frozenset({2, 121, 10334, 16572, 16755, 17280, 17419, 17420})
@@ -32,6 +32,10 @@ PASSING = (
     | frozenset({317, 358, 384, 402, 406, 407, 412, 433, 449, 450, 453, 462, 14031, 50915})
 )
 """Codes that say "not now"."""
+
+
+INTERNAL = frozenset({1, 8})
+"""Codes that say "something went wrong here": what some servers answer to a write when their disk is full. Writers alone wait for that."""
 
 
 class Named(Protocol):
@@ -94,7 +98,7 @@ def judge(store: str, kind: str, items: Sequence[_N], details: Mapping[str, Any]
             refused.append(Refusal(store, kind, item.id, item.seq, f"code {code} of another index"))
         elif code in _OWN_FAULT:
             refused.append(Refusal(store, kind, item.id, item.seq, f"code {code}"))
-        elif code in PASSING:
+        elif code in PASSING or code in INTERNAL:
             later.append(item)
             why = why or f"MongoDB cannot write now (code {code})"
         else:

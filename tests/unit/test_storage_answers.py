@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage.elastic import ELASTICSEARCH, _judged, _Line
+from storage.elastic import ELASTICSEARCH, _judged, _Line, _whole
 from storage.mongo_faults import Verdict, judge
 from storage.refusals import Refusal
 from veilocity.errors import StateError, StoreUnavailableError
@@ -38,7 +38,7 @@ def test_each_document_of_a_bulk_write_is_judged_by_itself() -> None:
     assert (verdict.later, verdict.why) == ([ITEMS[3]], "MongoDB cannot write now (code 112)")
 
 
-@pytest.mark.parametrize("code", [6, 7, 50, 64, 89, 91, 112, 189, 262, 10107, 11600, 11602, 13435, 13436, 14031])
+@pytest.mark.parametrize("code", [1, 6, 7, 50, 64, 89, 91, 112, 189, 262, 10107, 11600, 11602, 13435, 13436, 14031])
 def test_a_code_that_says_not_now_makes_the_document_wait(code: int) -> None:
     verdict = judged({"index": 2, "code": code})
     assert (verdict.known, verdict.later, verdict.refused) == ([], [ITEMS[2]], [])
@@ -108,3 +108,10 @@ def test_the_fault_of_an_index_or_the_cluster_is_not_the_documents(status: int, 
 def test_what_no_document_can_be_blamed_for_stops() -> None:
     with pytest.raises(StateError, match="404 index_not_found_exception"):
         _judged([(lines(1)[0], error(404, "index_not_found_exception"))])
+
+
+@pytest.mark.parametrize("body", [None, "", {}, {"items": None}, {"items": [{}]}, {"items": [{}, {}, {}]}])
+def test_an_answer_that_is_not_whole_says_nothing(body: object) -> None:
+    with pytest.raises(StoreUnavailableError, match="not whole"):
+        _whole(body, "items", 2)
+    assert _whole({"items": [{}, {}]}, "items", 2) == [{}, {}]
