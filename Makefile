@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak soak-privacy clean
+.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-storage soak soak-privacy soak-storage clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -60,6 +60,9 @@ bench-privacy: install ## measure anonymising, measures and identifiers against 
 bench-privacy-stream: install ## measure the streaming release from Kafka to both stores, on the driver and on executors
 	$(BIN)/python -m benchmarks.privacy_stream $(ARGS)
 
+bench-storage: install ## measure the writers beside the clients that they use, and what a micro-batch costs
+	$(BIN)/python -m benchmarks.storage_bulk $(ARGS)
+
 kibana-smoke: install ## try the dashboards on a Kibana of yours: make kibana-smoke ARGS="--url http://127.0.0.1:5601"
 	$(BIN)/veilocity kibana smoke $(ARGS)
 
@@ -72,6 +75,9 @@ soak: install ## run the whole system, then the privacy stage alone, for long, w
 
 soak-privacy: install ## run the privacy stage for long, with kills, silences and new partitions, and judge what it released
 	$(BIN)/python -m benchmarks.privacy_soak $(ARGS)
+
+soak-storage: install ## write 1,000 records a second for a minute while the stores are stopped, killed, full, slow and cut off
+	$(BIN)/python -m benchmarks.storage_faults $(ARGS)
 
 clean: ## remove what was installed and made here; downloaded servers and the data of the demo stay
 	rm -rf .venv .veilocity/uv .veilocity/uv-cache .veilocity/peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -153,7 +153,10 @@ class MaskedAlert(msgspec.Struct, frozen=True, gc=False):
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
-    """Where a person's phone was last: one document per person, replaced only by a later minute (or an equal one of a higher seq)."""
+    """Where a person's phone was last: one document per person.
+
+    Replaced only by a later minute, or by another place that a later batch saw in the same minute.
+    """
 
     id: str
     """Token of the subject."""

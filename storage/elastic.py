@@ -8,15 +8,17 @@ no scripts, pipelines or by-query calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import msgspec
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch
-from elasticsearch.helpers import streaming_bulk
 
+from storage.chunks import Answer, ChunkLimit, Step, Work
 from storage.documents import MaskedAmendment, MaskedBatch
 from storage.kinds import (
     AGGREGATES,
@@ -42,104 +44,184 @@ ELASTICSEARCH = "elasticsearch"
 _CHUNK_BYTES = 4 * 1024 * 1024
 """Elasticsearch's own advice is 5 to 15 MB; less keeps a small heap calm."""
 _CHUNK_DOCUMENTS = 1_000
+_LARGE_BYTES = 1024 * 1024
+"""A server, or what is in front of it, that finds less too large for a request is not set up for us."""
+_LOOKED_AT = "items.*.status,items.*.error.type"
+"""Of the answer, which is a fifth as long then."""
 _CONFLICT = 409
 _BAD_REQUEST = 400
+_TOO_LARGE = 413
+_WRITTEN = 300
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _NO_INDEX = "index_not_found_exception"
 _BLOCKED = "cluster_block_exception"
-"""Read-only because a disk is full: passes when somebody makes room."""
+"""Read-only because a disk is full, or an index is about to be deleted: passes when somebody makes room, or it is gone."""
+_PASSING_REASONS = frozenset({_BLOCKED, "index_closed_exception", "validation_exception"})
+"""Faults of an index or the cluster that come as if the document were wrong: somebody has closed the index, or the month's new index
+would be one shard more than the cluster allows (a setting). The documents are good, so they wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One document for the bulk interface."""
+
+    kind: str
+    id: str
+    seq: int
+    action: bytes
+    source: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.action) + len(self.source)
+
+
+class _Amendment(msgspec.Struct, frozen=True):
+    """A later answer; about as long as the payment that it is put into."""
+
+    answer: MaskedAmendment
+    size: int = 1_000
 
 
 class ElasticStore:
-    """The writing half; every method may be repeated, and raises `StoreUnavailableError` when Elasticsearch does not answer."""
+    """The writing half; for one thread."""
 
     def __init__(self, settings: Settings, *, request_timeout_s: float = 30.0) -> None:
         self._prefix = settings.elasticsearch_index_prefix
         self._client = connect(settings, request_timeout_s=request_timeout_s)
+        self._limit = ChunkLimit(_CHUNK_DOCUMENTS, _CHUNK_BYTES)
 
     def close(self) -> None:
         """Let the connections go."""
         self._client.close()
 
+    def begin(self, batch: MaskedBatch) -> Work:
+        """Return the writing of what people search, which has yet to be done.
+
+        Guarantee: once it is done, whatever was written before or is written meanwhile, each id holds the highest version offered.
+        """
+        return Work(partial(self._steps, batch))
+
     def write(self, batch: MaskedBatch) -> list[Refusal]:
         """Write what people search; return what was refused for good.
 
-        Guarantee: afterwards, whatever was written before or is written meanwhile, each id holds the highest version offered.
+        Raises:
+            StoreUnavailableError: Elasticsearch does not answer, or cannot take something now; writing it again is safe.
         """
-        actions = [
-            *(self._action(TRANSACTIONS, to_document(TRANSACTIONS, record), record.revision) for record in batch.transactions),
-            *(self._action(ALERTS, to_document(ALERTS, record), record.revision) for record in batch.alerts),
-            *(self._action(RELEASES, to_document(RELEASES, record), 1) for record in batch.releases),
-            *(self._action(GROUPS, to_document(GROUPS, record), 1) for record in batch.groups),
-            *(self._action(AGGREGATES, to_document(AGGREGATES, record), 1) for record in batch.aggregates),
-        ]
-        refused = self._index(actions)
-        for start in range(0, len(batch.amendments), _CHUNK_DOCUMENTS):
-            refused += self._amend(batch.amendments[start : start + _CHUNK_DOCUMENTS])
-        return refused
+        return self.begin(batch).go_on()
 
-    def _amend(self, amendments: Sequence[MaskedAmendment]) -> list[Refusal]:
+    def _steps(self, batch: MaskedBatch, refused: list[Refusal]) -> Iterator[Step[Any]]:
+        yield Step(self._lines(batch, refused), self._send, self._limit)
+        yield Step(map(_Amendment, batch.amendments), self._amend, self._limit)
+
+    def _lines(self, batch: MaskedBatch, refused: list[Refusal]) -> Iterator[_Line]:
+        """Give the documents, each made when its chunk is; what cannot be JSON is refused here, or it would take its chunk along."""
+        kinds: tuple[tuple[Kind[Any], Sequence[Any]], ...] = (
+            (TRANSACTIONS, batch.transactions),
+            (ALERTS, batch.alerts),
+            (RELEASES, batch.releases),
+            (GROUPS, batch.groups),
+            (AGGREGATES, batch.aggregates),
+        )
+        for kind, records in kinds:
+            for record in records:
+                try:
+                    line = self._line(kind, to_document(kind, record))
+                except (UnicodeError, OverflowError) as cause:
+                    refused.append(Refusal(ELASTICSEARCH, kind.name, record.id, record.seq, type(cause).__name__))
+                else:
+                    yield line
+
+    def _amend(self, amendments: list[_Amendment]) -> Answer[_Amendment]:
         """Replace the answers of payments by higher revisions; a payment that is not there is not made.
 
         Reading and writing are two steps: only the privacy stage writes, and its folder's lock lets no second one in.
         """
-        places = [{"_index": self._month_of(amendment), "_id": amendment.id} for amendment in amendments]
+        answers = {one.answer.id: one for one in amendments}
+        places = [{"_index": self._month_of(one.answer), "_id": one.answer.id} for one in amendments]
         with translated():
             # By id, so what was just written is found without a refresh.
-            answers = self._client.mget(docs=places)["docs"]
-        actions = []
-        for amendment, answer in zip(amendments, answers, strict=True):
-            known = _source_of(answer)
+            found = _whole(self._client.mget(docs=places).body, "docs", len(places))
+        lines = []
+        for one, answer in zip(amendments, found, strict=True):
+            known, amendment = _source_of(answer), one.answer
             if known is not None and known.get("revision", 1) < amendment.revision:
                 document = {**known, **amended_fields(amendment), "_id": amendment.id}
-                actions.append(self._action(TRANSACTIONS, document, amendment.revision))
-        return [replace(refusal, kind=AMENDMENTS) for refusal in self._index(actions)]
+                lines.append(self._line(TRANSACTIONS, document))
+        if not lines:
+            return Answer()
+        said = self._send(lines)
+        return Answer([answers[line.id] for line in said.later], [replace(one, kind=AMENDMENTS) for one in said.refused], said.why)
 
     def _month_of(self, amendment: MaskedAmendment) -> str:
         return index_name(self._prefix, TRANSACTIONS, month(amendment.minute_ms))
 
-    def _index(self, actions: list[Document]) -> list[Refusal]:
-        refused: list[Refusal] = []
-        with translated():
-            results = streaming_bulk(
-                self._client,
-                actions,
-                chunk_size=_CHUNK_DOCUMENTS,
-                max_chunk_bytes=_CHUNK_BYTES,
-                raise_on_error=False,
-                max_retries=0,
-            )
-            for action, (written, result) in zip(actions, results, strict=True):
-                refusal = None if written else self._judge(action, result["index"])
-                if refusal is not None:
-                    refused.append(refusal)
-        return refused
-
-    def _action(self, kind: Kind[Any], document: Document, version: int) -> Document:
+    def _line(self, kind: Kind[Any], document: Document) -> _Line:
         for name in kind.unsearched:
             document.pop(name, None)
-        return {
-            "_op_type": "index",
-            "_index": index_name(self._prefix, kind, month(document["minute_ms"])),
-            "_id": document.pop("_id"),
-            "version": version,
-            "version_type": "external",
-            "_source": document,
-        }
+        identity = document.pop("_id")
+        where = index_name(self._prefix, kind, month(document["minute_ms"]))
+        # What is never amended has one version.
+        action = {"index": {"_index": where, "_id": identity, "version": document.get("revision", 1), "version_type": "external"}}
+        return _Line(kind.name, identity, document["seq"], msgspec.json.encode(action), msgspec.json.encode(document))
 
-    def _judge(self, action: Document, result: Document) -> Refusal | None:
-        """Tell a document that is there already (None) from one that is refused for good; anything else ends the attempt."""
+    def _send(self, lines: list[_Line]) -> Answer[_Line]:
+        body = b"\n".join(part for line in lines for part in (line.action, line.source))
+        try:
+            with translated():
+                answer = self._client.bulk(
+                    operations=[body],  # type: ignore[list-item]  # bytes go as they are, which the annotation does not say
+                    filter_path=_LOOKED_AT,
+                )
+        except _TooLargeError as cause:
+            if len(lines) > 1:
+                raise StoreUnavailableError("Elasticsearch, or what is in front of it, wants smaller requests") from cause
+            (line,) = lines
+            if line.size < _LARGE_BYTES:
+                raise
+            return Answer(refused=[Refusal(ELASTICSEARCH, line.kind, line.id, line.seq, "too large for one request")])
+        results = _whole(answer.body, "items", len(lines))
+        return _judged(zip(lines, (result["index"] for result in results), strict=True))
+
+
+def _whole(body: Any, name: str, count: int) -> list[Document]:
+    """Return the answers to so many documents.
+
+    Raises:
+        StoreUnavailableError: they are not all there: a connection that breaks within the head of an answer leaves one without a body.
+    """
+    answers = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(answers, list) or len(answers) != count:
+        raise StoreUnavailableError("Elasticsearch's answer is not whole")
+    return answers
+
+
+class _TooLargeError(StateError):
+    """One request is larger than Elasticsearch, or a proxy in front of it, takes."""
+
+
+def _judged(results: Iterable[tuple[_Line, Document]]) -> Answer[_Line]:
+    """Sort documents that are there already or written from those that must wait, and those that are refused for good.
+
+    Raises:
+        StateError: what is wrong is no document.
+    """
+    later: list[_Line] = []
+    refused: list[Refusal] = []
+    why = ""
+    for line, result in results:
         status = result["status"]
-        if status == _CONFLICT:
-            return None
-        fault = result.get("error", {})
-        reason = fault.get("type", "unknown") if isinstance(fault, dict) else "unknown"
-        if status in _PASSING or reason == _BLOCKED:
-            raise StoreUnavailableError(f"Elasticsearch cannot write now ({status} {reason})")
-        if status != _BAD_REQUEST:
+        if status < _WRITTEN or status == _CONFLICT:
+            continue
+        reason = result.get("error", {}).get("type", "unknown")
+        if status in _PASSING or reason in _PASSING_REASONS:
+            later.append(line)
+            why = why or f"Elasticsearch cannot write now ({status} {reason})"
+        elif status == _BAD_REQUEST:
+            refused.append(Refusal(ELASTICSEARCH, line.kind, line.id, line.seq, reason))
+        else:
             raise StateError(f"Elasticsearch refuses to write ({status} {reason}): see docs/stores.md")
-        kind = action["_index"].removeprefix(f"{self._prefix}-").partition("-")[0]
-        return Refusal(ELASTICSEARCH, kind, action["_id"], action["_source"]["seq"], reason)
+    return Answer(later, refused, why)
 
 
 def _source_of(answer: Document) -> Document | None:
@@ -194,7 +276,10 @@ def translated() -> Iterator[None]:
         message = "Elasticsearch refuses the user: check VEILOCITY_ELASTICSEARCH_USERNAME, _PASSWORD and the user's rights"
         raise SettingsError(message) from cause
     except ApiError as cause:
-        if cause.status_code in _PASSING:
+        if cause.status_code == _TOO_LARGE:
+            message = "Elasticsearch, or a proxy in front of it, takes no request of a megabyte: raise `http.max_content_length` there"
+            raise _TooLargeError(message) from cause
+        if cause.status_code in _PASSING or cause.error in _PASSING_REASONS:
             raise StoreUnavailableError(f"Elasticsearch cannot serve now ({cause.status_code} {cause.error})") from cause
         raise StateError(f"Elasticsearch refuses a request ({cause.status_code} {cause.error}): see docs/stores.md") from cause
     except TransportError as cause:

@@ -6,18 +6,21 @@ comparison happens inside the store, so that two writers cannot undo each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import bson
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReplaceOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import (
-    AutoReconnect,
     BulkWriteError,
     ConfigurationError,
+    ConnectionFailure,
     ExecutionTimeout,
     InvalidURI,
     OperationFailure,
@@ -25,7 +28,8 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from storage.documents import MaskedAmendment, MaskedBatch, Progress
+from storage.chunks import Answer, ChunkLimit, Step, Work
+from storage.documents import MaskedBatch, Progress
 from storage.kinds import (
     AGGREGATES,
     ALERTS,
@@ -43,6 +47,7 @@ from storage.kinds import (
     amended_fields,
     to_document,
 )
+from storage.mongo_faults import ACCESS, INTERNAL, PASSING, Verdict, judge
 from storage.refusals import Refusal, to_dead_letter
 from veilocity.errors import SettingsError, StateError, StoreUnavailableError
 from veilocity.settings import Settings
@@ -53,15 +58,16 @@ MONGODB = "mongodb"
 _TRANSACTION_DOCUMENTS = 1_000
 """MongoDB's own advice for one transaction."""
 _INSERTED_DOCUMENTS = 2_000
+_CHUNK_BYTES = 8 * 1024 * 1024
+"""A sixth of the largest message that MongoDB takes."""
+_DOCUMENT_BYTES = 16 * 1024 * 1024
+"""The largest document that MongoDB takes."""
+_PLACED = "version"
+"""By which positions are compared: minute, then batch."""
+_PLACE = ("minute_ms", "place")
+"""Of a phone that stays, a batch of the same minute tells nothing new."""
 _SELECTION_MS = 2_000
 _CONNECT_MS = 2_000
-
-_DUPLICATE = 11000
-_OWN_FAULT = frozenset({121, 10334})
-"""Server codes that blame the document alone: it breaks the validator, or is too large."""
-_ACCESS = frozenset({13, 18, 8000})
-_PASSING = frozenset({6, 7, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
-"""Server codes that say "not now": no primary, shutting down, network, out of time, write conflict."""
 
 
 def connect(settings: Settings, *, socket_timeout_ms: int, patient: bool = False) -> MongoClient[Document]:
@@ -100,61 +106,78 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except (AutoReconnect, ExecutionTimeout, WTimeoutError) as cause:
+    except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as cause:
         raise StoreUnavailableError(f"MongoDB does not answer ({type(cause).__name__}): is it running?") from cause
     except BulkWriteError:
         raise
     except OperationFailure as cause:
         if _may_pass(cause):
             raise StoreUnavailableError(f"MongoDB cannot serve now (code {cause.code})") from cause
-        if cause.code in _ACCESS:
+        if cause.code in ACCESS:
             raise SettingsError("MongoDB refuses the user: check user, password and rights in VEILOCITY_MONGODB_URI") from cause
         raise StateError(f"MongoDB refuses a command (code {cause.code}): does its version know what docs/stores.md asks for?") from cause
-    except PyMongoError as cause:
+    except (PyMongoError, BSONError) as cause:
         raise StateError(f"MongoDB's client failed ({type(cause).__name__}): see docs/stores.md") from cause
 
 
 def _may_pass(cause: OperationFailure) -> bool:
-    return cause.code in _PASSING or any(map(cause.has_error_label, ("RetryableWriteError", "TransientTransactionError")))
+    return cause.code in PASSING or any(map(cause.has_error_label, ("RetryableWriteError", "TransientTransactionError")))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn what pymongo raises for a write into our errors; a server that fails inside may have no room.
+
+    Raises:
+        StoreUnavailableError: MongoDB does not answer, says "not now", or failed.
+        SettingsError: it refuses our user.
+        StateError: it refuses what we ask.
+    """
+    with translated():
+        try:
+            yield
+        except OperationFailure as cause:
+            if cause.code in INTERNAL:
+                raise StoreUnavailableError(f"MongoDB failed (code {cause.code}): is its disk full?") from cause
+            raise
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    duplicates: frozenset[str]
-    refused: tuple[Refusal, ...]
+class _Item:
+    """One document on its way."""
 
-
-_NOTHING = _Outcome(frozenset(), ())
+    id: str
+    seq: int
+    document: RawBSONDocument | Document
+    version: int = 0
+    """By which it is newer than another of its id, where it is replaced."""
+    size: int = 1_000
 
 
 class MongoStore:
-    """The writing half; every method may be repeated, and raises `StoreUnavailableError` when MongoDB does not answer."""
+    """The writing half; for one thread."""
 
     def __init__(self, settings: Settings, *, socket_timeout_ms: int = 20_000) -> None:
         self._client = connect(settings, socket_timeout_ms=socket_timeout_ms)
         self._database: Database[Document] = self._client[settings.mongodb_database]
         self._transactions: bool | None = None
+        self._inserted = ChunkLimit(_INSERTED_DOCUMENTS, _CHUNK_BYTES)
+        self._replaced = ChunkLimit(_TRANSACTION_DOCUMENTS, _CHUNK_BYTES)
+
+    def begin(self, batch: MaskedBatch) -> Work:
+        """Return the writing of everything but the progress, which has yet to be done.
+
+        Guarantee: once it is done, whatever was written before or is written meanwhile, each id holds the newest version offered.
+        """
+        return Work(partial(self._steps, batch))
 
     def write(self, batch: MaskedBatch) -> list[Refusal]:
         """Write everything but the progress; return what was refused for good.
 
-        Guarantee: afterwards, whatever was written before or is written meanwhile, each id holds the newest version offered.
+        Raises:
+            StoreUnavailableError: MongoDB does not answer, or cannot take something now; writing it again is safe.
         """
-        refused: list[Refusal] = []
-        refused += self._insert(TRANSACTIONS, [to_document(TRANSACTIONS, record) for record in batch.transactions]).refused
-        refused += self._amend(batch.amendments)
-        refused += self._insert(RELEASES, [to_document(RELEASES, record) for record in batch.releases]).refused
-        refused += self._insert(GROUPS, [to_document(GROUPS, record) for record in batch.groups]).refused
-        refused += self._insert(AGGREGATES, [to_document(AGGREGATES, record) for record in batch.aggregates]).refused
-        refused += self._write_alerts([to_document(ALERTS, alert) for alert in batch.alerts])
-        if batch.forget_positions_before_ms is not None:
-            self._forget_positions(batch.forget_positions_before_ms)
-        refused += self._write_positions([to_document(POSITIONS, position) for position in batch.positions])
-        if batch.sample is not None:
-            refused += self._replace_older(SAMPLES, [to_document(SAMPLES, batch.sample)], "seq")
-        if batch.sketches is not None:
-            refused += self._replace_older(SKETCHES, [to_document(SKETCHES, batch.sketches)], "seq")
-        return refused
+        return self.begin(batch).go_on()
 
     def write_progress(self, progress: Progress) -> None:
         """Say that everything up to `progress.seq` is in both stores.
@@ -162,88 +185,104 @@ class MongoStore:
         Raises:
             StateError: MongoDB refuses the document.
         """
-        if self._replace_older(PROGRESS, [to_document(PROGRESS, progress)], "seq"):
+        if Work(lambda refused: [self._newer(PROGRESS, [progress], "seq", refused)]).go_on():
             raise StateError("MongoDB refuses the progress document: is the schema of another version? See docs/stores.md")
 
     def write_dead_letters(self, refusals: Sequence[Refusal]) -> None:
         """Keep the ids of refused documents and why."""
-        collection = self._database[DEAD_LETTERS]
-        for letter in map(to_dead_letter, refusals):
-            with translated():
-                collection.replace_one({"_id": letter["_id"]}, letter, upsert=True)
+        letters = map(to_dead_letter, refusals)
+        items = (_Item(letter["_id"], letter["seq"], letter) for letter in letters)
+        if Work(lambda _: [Step(items, self._put_letters, self._replaced)]).go_on():
+            raise StateError("MongoDB refuses a dead letter: does dead_letters have rules that are not ours? See docs/stores.md")
 
-    def _insert(self, kind: Kind[Any], documents: list[Document]) -> _Outcome:
-        if not documents:
-            return _NOTHING
-        collection = self._database[kind.name]
-        outcomes = []
-        for start in range(0, len(documents), _INSERTED_DOCUMENTS):
-            # Some at a time, so that an answer always comes before the time for it is over, however many there are.
-            some = documents[start : start + _INSERTED_DOCUMENTS]
-            outcomes.append(self._attempt(kind.name, some, partial(collection.insert_many, some, ordered=False)))
-        duplicates = frozenset(identity for one in outcomes for identity in one.duplicates)
-        return _Outcome(duplicates, tuple(refusal for one in outcomes for refusal in one.refused))
+    def _steps(self, batch: MaskedBatch, refused: list[Refusal]) -> Iterator[Step[_Item]]:
+        """Give the kinds one after the other: an amendment finds its payment."""
+        yield self._new(TRANSACTIONS, batch.transactions, refused)
+        amended = (_Item(one.id, one.seq, amended_fields(one), one.revision) for one in batch.amendments)
+        yield Step(amended, self._amend, self._replaced)
+        yield self._new(RELEASES, batch.releases, refused)
+        yield self._new(GROUPS, batch.groups, refused)
+        yield self._new(AGGREGATES, batch.aggregates, refused)
+        encoded = _encoded(ALERTS, batch.alerts, refused, "revision")
+        yield Step(encoded, self._put_alerts, self._inserted)
+        if batch.forget_positions_before_ms is not None:
+            yield Step([_Item("", batch.progress.seq, {}, batch.forget_positions_before_ms)], self._forget_positions, self._replaced)
+        yield Step(_encoded(POSITIONS, batch.positions, refused, _PLACED), self._put_positions, self._replaced)
+        yield self._newer(SAMPLES, [batch.sample] if batch.sample else [], "seq", refused)
+        yield self._newer(SKETCHES, [batch.sketches] if batch.sketches else [], "seq", refused)
 
-    def _amend(self, amendments: Sequence[MaskedAmendment]) -> list[Refusal]:
-        """Replace the answers of stored payments by higher revisions; a payment that is not there is not made."""
-        if not amendments:
-            return []
-        collection = self._database[TRANSACTIONS.name]
-        operations = [
-            UpdateOne({"_id": amendment.id, "revision": {"$lt": amendment.revision}}, {"$set": amended_fields(amendment)})
-            for amendment in amendments
-        ]
-        named = [{"_id": amendment.id, "seq": amendment.seq} for amendment in amendments]
-        return list(self._attempt(AMENDMENTS, named, lambda: collection.bulk_write(operations, ordered=False)).refused)
+    def _new(self, kind: Kind[Any], records: Sequence[Any], refused: list[Refusal]) -> Step[_Item]:
+        """Documents that are never changed: there already is done already."""
+        return Step(_encoded(kind, records, refused), partial(self._insert, kind.name), self._inserted)
 
-    def _write_alerts(self, documents: list[Document]) -> list[Refusal]:
+    def _newer(self, kind: Kind[Any], records: Sequence[Any], version: str, refused: list[Refusal]) -> Step[_Item]:
+        """Documents that replace older ones of their id."""
+        return Step(_encoded(kind, records, refused, version), partial(self._put_newer, kind.name, version), self._replaced)
+
+    def _insert(self, name: str, items: list[_Item]) -> Answer[_Item]:
+        verdict = self._inserting(name, items)
+        return Answer(verdict.later, verdict.refused, verdict.why)
+
+    def _inserting(self, name: str, items: list[_Item]) -> Verdict[_Item]:
+        documents = [item.document for item in items]
+        return self._attempt(name, items, lambda: self._database[name].insert_many(documents, ordered=False))
+
+    def _put_alerts(self, items: list[_Item]) -> Answer[_Item]:
         # Nearly every alert is new, and an insert costs the store a third of an upsert: try that first, then replace what was there.
-        inserted = self._insert(ALERTS, documents)
-        known = [document for document in documents if document["_id"] in inserted.duplicates]
-        refused = {refusal.id: refusal for refusal in (*inserted.refused, *self._replace_older(ALERTS, known, "revision"))}
-        return list(refused.values())
+        verdict = self._inserting(ALERTS.name, items)
+        said: Answer[_Item] = self._put_newer(ALERTS.name, "revision", list(verdict.known)) if verdict.known else Answer()
+        return Answer((*verdict.later, *said.later), (*verdict.refused, *said.refused), verdict.why or said.why)
 
-    def _replace_older(self, kind: Kind[Any], documents: list[Document], version: str) -> list[Refusal]:
-        """Put each document in the place of an older one or of none.
+    def _put_newer(self, name: str, version: str, items: list[_Item]) -> Answer[_Item]:
+        operations = [UpdateOne({"_id": item.id}, [_unless_newer(item, version)], upsert=True) for item in items]
+        return self._together(name, name, items, operations)
 
-        A newer one in the store does not match the filter, so the upsert tries to insert and finds the id taken: done already. The filter
-        compares one field only, because some servers read the whole collection for an `$or` beside an `_id`.
+    def _put_positions(self, items: list[_Item]) -> Answer[_Item]:
+        """Put people where they are now; reading costs an eighth of replacing, and a phone that stays is most of them."""
+        with translated():
+            found = self._database[POSITIONS.name].find({"_id": {"$in": [item.id for item in items]}})
+            held = {document["_id"]: document for document in found}
+        moved = [item for item in items if item.id not in held or _has_moved(item, held[item.id])]
+        return self._put_newer(POSITIONS.name, _PLACED, moved) if moved else Answer()
+
+    def _amend(self, items: list[_Item]) -> Answer[_Item]:
+        """Replace the answers of stored payments by higher revisions; a payment that is not there is not made."""
+        operations = [UpdateOne({"_id": item.id, "revision": {"$lt": item.version}}, {"$set": item.document}) for item in items]
+        return self._together(TRANSACTIONS.name, AMENDMENTS, items, operations)
+
+    def _put_letters(self, items: list[_Item]) -> Answer[_Item]:
+        operations = [ReplaceOne({"_id": item.id}, item.document, upsert=True) for item in items]
+        return self._together(DEAD_LETTERS, DEAD_LETTERS, items, operations)
+
+    def _together(self, name: str, kind: str, items: list[_Item], operations: Sequence[Any]) -> Answer[_Item]:
+        """Do the operations in one transaction where the server has them: one flush to disk instead of hundreds.
+
+        None of them may find its id taken by another: that would end the transaction. So comparisons of versions are part of the update and
+        not of an upsert's filter.
         """
-        if not documents:
-            return []
-        collection = self._database[kind.name]
-        operations = [
-            ReplaceOne({"_id": document["_id"], version: {"$lt": document[version]}}, document, upsert=True) for document in documents
-        ]
-        return list(self._attempt(kind.name, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
+        collection = self._database[name]
+        if len(operations) > 1 and self._has_transactions():
+            try:
+                with _writing(), self._client.start_session() as session, session.start_transaction():
+                    collection.bulk_write(operations, ordered=False, session=session)
+                return Answer()
+            except BulkWriteError:
+                # One document has undone the others: now each for itself.
+                pass
+            except StoreUnavailableError:
+                # It may come back as another kind of server.
+                self._transactions = None
+                raise
+        verdict = self._attempt(kind, items, lambda: collection.bulk_write(operations, ordered=False))
+        # Two writers made the same document at once: with its id there it is an update.
+        later = (*verdict.later, *verdict.known)
+        return Answer(later, verdict.refused, verdict.why or "MongoDB got a document from somebody else at the same time")
 
-    def _forget_positions(self, before_ms: int) -> None:
+    def _forget_positions(self, items: list[_Item]) -> Answer[_Item]:
         """Delete positions whose ids nobody has any more; once in a period, so it may read them all."""
         with translated():
-            self._database[POSITIONS.name].delete_many({"minute_ms": {"$lt": before_ms}})
-
-    def _write_positions(self, documents: list[Document]) -> list[Refusal]:
-        refused: list[Refusal] = []
-        for start in range(0, len(documents), _TRANSACTION_DOCUMENTS):
-            refused += self._write_some_positions(documents[start : start + _TRANSACTION_DOCUMENTS])
-        return refused
-
-    def _write_some_positions(self, documents: list[Document]) -> list[Refusal]:
-        """Put each place over an older one or none, in one transaction where the server has them: one flush to disk instead of hundreds.
-
-        The comparison is part of the update and not of the filter, because an upsert that finds its id taken would end the transaction.
-        """
-        collection = self._database[POSITIONS.name]
-        operations = [UpdateOne({"_id": document["_id"]}, [_unless_newer(document, "version")], upsert=True) for document in documents]
-        if self._has_transactions():
-            try:
-                with translated(), self._client.start_session() as session, session.start_transaction():
-                    collection.bulk_write(operations, ordered=False, session=session)
-                return []
-            except BulkWriteError:
-                # One refused document has undone the others: now each for itself.
-                pass
-        return list(self._attempt(POSITIONS.name, documents, lambda: collection.bulk_write(operations, ordered=False)).refused)
+            self._database[POSITIONS.name].delete_many({"minute_ms": {"$lt": items[0].version}})
+        return Answer()
 
     def _has_transactions(self) -> bool:
         if self._transactions is None:
@@ -254,15 +293,13 @@ class MongoStore:
         return self._transactions
 
     @staticmethod
-    def _attempt(kind: str, documents: Sequence[Document], write: Callable[[], object]) -> _Outcome:
+    def _attempt(kind: str, items: list[_Item], write: Callable[[], object]) -> Verdict[_Item]:
         try:
-            with translated():
+            with _writing():
                 write()
         except BulkWriteError as cause:
-            if cause.details.get("writeConcernErrors"):
-                raise StoreUnavailableError("MongoDB wrote without the safety that was asked for") from cause
-            return _sort_out(kind, documents, cause)
-        return _NOTHING
+            return judge(MONGODB, kind, items, cause.details)
+        return Verdict()
 
     @property
     def database(self) -> Database[Document]:
@@ -274,25 +311,37 @@ class MongoStore:
         self._client.close()
 
 
-def _unless_newer(document: Document, version: str) -> Document:
-    """Return the update that puts `document` in place of an older one or of none (a missing version is lower than any number)."""
-    is_older = {"$lt": [f"${version}", document[version]]}
-    return {"$replaceWith": {"$cond": [is_older, {"$literal": document}, "$$ROOT"]}}
+def _encoded(kind: Kind[Any], records: Iterable[Any], refused: list[Refusal], version: str = "") -> Iterator[_Item]:
+    """Give the documents as they go over the wire, each made when its chunk is.
+
+    What cannot go is refused here: the client would raise for its whole chunk.
+    """
+    for record in records:
+        document = to_document(kind, record)
+        try:
+            encoded = bson.encode(document)
+        except (BSONError, OverflowError, UnicodeError) as cause:
+            refused.append(Refusal(MONGODB, kind.name, record.id, record.seq, type(cause).__name__))
+            continue
+        if len(encoded) > _DOCUMENT_BYTES:
+            refused.append(Refusal(MONGODB, kind.name, record.id, record.seq, "too large for a document"))
+            continue
+        yield _Item(record.id, record.seq, RawBSONDocument(encoded), document[version] if version else 0, len(encoded))
 
 
-def _sort_out(kind: str, documents: Sequence[Document], error: BulkWriteError) -> _Outcome:
-    """Tell what was there already from what is refused for good; anything else ends the attempt."""
-    duplicates: set[str] = set()
-    refused: list[Refusal] = []
-    for fault in error.details.get("writeErrors", []):
-        code = fault["code"]
-        document = documents[fault["index"]]
-        if code == _DUPLICATE:
-            duplicates.add(document["_id"])
-        elif code in _OWN_FAULT:
-            refused.append(Refusal(MONGODB, kind, document["_id"], document["seq"], f"code {code}"))
-        elif code in _PASSING:
-            raise StoreUnavailableError(f"MongoDB cannot write now (code {code})") from error
-        else:
-            raise StateError(f"MongoDB refuses to write {kind} (code {code}): see docs/stores.md") from error
-    return _Outcome(frozenset(duplicates), tuple(refused))
+def _has_moved(item: _Item, held: Document) -> bool:
+    """Say whether the store would take the position: as `_unless_newer`, and asked again there."""
+    return held.get(_PLACED, -1) < item.version and any(held.get(name) != _plain(item)[name] for name in _PLACE)
+
+
+def _plain(item: _Item) -> Document:
+    return bson.decode(item.document.raw) if isinstance(item.document, RawBSONDocument) else item.document
+
+
+def _unless_newer(item: _Item, version: str) -> Document:
+    """Return the update that puts the document in place of an older one or of none (a missing version is lower than any number)."""
+    is_older: Document = {"$lt": [f"${version}", item.version]}
+    if version == _PLACED:
+        has_moved = [{"$ne": [f"${name}", {"$literal": item.document[name]}]} for name in _PLACE]
+        is_older = {"$and": [is_older, {"$or": has_moved}]}
+    return {"$replaceWith": {"$cond": [is_older, {"$literal": item.document}, "$$ROOT"]}}

@@ -39,22 +39,26 @@ def delay_s(attempt: int, share: float) -> float:
     return float(bound_s * (0.5 + 0.5 * share))
 
 
-def insist(store: str, call: Callable[[], _T], stop: Event) -> _T:
+def insist(store: str, call: Callable[[], _T], stop: Event, moved: Callable[[], int] = lambda: 0) -> _T:
     """Return what `call` returns, repeating it for as long as the store does not answer.
 
     Args:
         store: name for logs and metrics.
         call: may be repeated: doing it twice is the same as doing it once.
         stop: when set, waiting ends.
+        moved: how far `call` got; a store that takes some each time is not made to wait ever longer.
 
     Raises:
         StoreUnavailableError: only when told to stop while waiting; the caller must not count the work as done.
     """
     attempt = 0
+    reached = moved()
     while True:
         try:
             result = call()
         except StoreUnavailableError as cause:
+            if moved() > reached:
+                attempt, reached = 0, moved()
             attempt += 1
             _RETRIES.labels(store=store).inc()
             wait_s = delay_s(attempt, random.random())  # noqa: S311  # spreads load, guards nothing

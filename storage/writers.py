@@ -6,11 +6,12 @@ finds everything up to it in both stores, and a batch that was cut short is repe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from time import perf_counter
 
+from storage.chunks import Work
 from storage.documents import MaskedBatch
 from storage.elastic import ELASTICSEARCH, ElasticStore
 from storage.migrations import prepare_stores
@@ -18,6 +19,7 @@ from storage.mongo import MONGODB, MongoStore
 from storage.patience import insist
 from storage.refusals import Refusal, announce
 from veilocity import metrics
+from veilocity.errors import StoreUnavailableError
 from veilocity.settings import Settings
 
 __all__ = ["StoreWriter"]
@@ -63,12 +65,12 @@ class StoreWriter:
             StateError: a store refuses everything, for example because its schema is another one.
             SettingsError: a store refuses our user.
         """
-        elastic = self._threads.submit(self._timed, ELASTICSEARCH, lambda: self._elastic.write(batches[ELASTICSEARCH]))
-        # If MongoDB fails for good, Elasticsearch's thread must not go on waiting unseen.
+        elastic = self._threads.submit(self._finish, ELASTICSEARCH, self._elastic.begin(batches[ELASTICSEARCH]))
         try:
-            refused = self._timed(MONGODB, lambda: self._mongo.write(batches[MONGODB]))
-        except BaseException:
-            self._stop.set()
+            refused = list(self._finish(MONGODB, self._mongo.begin(batches[MONGODB])))
+        except StoreUnavailableError:
+            # Told to stop, perhaps by the other store's thread: then its reason is the reason.
+            elastic.result()
             raise
         refused += elastic.result()
         if refused:
@@ -89,9 +91,16 @@ class StoreWriter:
         self._mongo.close()
         self._elastic.close()
 
-    def _timed(self, store: str, write: Callable[[], list[Refusal]]) -> list[Refusal]:
+    def _finish(self, store: str, work: Work) -> list[Refusal]:
+        """Return once the store has everything.
+
+        If one store fails for good, the other one's thread must not go on waiting unseen.
+        """
         started_s = perf_counter()
         try:
-            return insist(store, write, self._stop)
+            return insist(store, work.go_on, self._stop, lambda: work.moved)
+        except BaseException:
+            self._stop.set()
+            raise
         finally:
             _SECONDS.labels(store=store).observe(perf_counter() - started_s)

@@ -7,6 +7,7 @@ document between two versions fits neither.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,8 @@ _ANSWER_MS = 600_000
 _BATCH = 1_000
 _STORE = "storage"
 _DECLARED = "declared"
-_NO_ID = (_STORE, _DECLARED, "lease")
+_STEP = re.compile(r"\d{4}-")
+"""How the id of a step begins; others keep things of their own beside the steps."""
 _DATABASE, _CLUSTER = "the MongoDB database", "Elasticsearch"
 _log = get_logger(__name__)
 
@@ -135,7 +137,7 @@ class Migrator:
             documents = {document["_id"]: document for document in self._database[SCHEMA].find()}
         version = int(documents.get(_STORE, {}).get("version", 0))
         refuse_newer(_DATABASE, version, self._steps)
-        applied = {identity: str(one.get("checksum")) for identity, one in documents.items() if identity not in _NO_ID}
+        applied = {identity: str(one.get("checksum")) for identity, one in documents.items() if _STEP.match(identity)}
         known = frozenset(applied)
         return applied | {step.id: step.checksum() for step in taken_over(applied, version, self._steps)}, known
 

@@ -115,6 +115,7 @@ def test_a_position_is_replaced_by_a_later_minute_or_a_later_batch_only(service_
         position(0, 6, minute(9), FAR),  # an old minute that comes late
         position(0, 4, minute(10), FAR),  # the same minute of an earlier batch
         position(0, 5, minute(10), FAR),  # the same batch again
+        position(0, 6, minute(10)),  # a later batch that has seen the same minute and place
     )
     with writing(service_settings) as writer:
         writer._mongo._transactions = transactions and writer._mongo._has_transactions()
