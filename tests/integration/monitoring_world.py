@@ -75,7 +75,9 @@ def prometheus(folder: Path, targets: dict[str, int]) -> Iterator[Prometheus]:
     config = yaml.safe_load((RULES / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(RULES / name) for name in config["rule_files"]]
-    (job,) = config["scrape_configs"]
+    # The notifier is found by name where it runs, which is not here.
+    job = config["scrape_configs"][0]
+    config["scrape_configs"] = [job]
     job["static_configs"] = [{"targets": [f"127.0.0.1:{port}"], "labels": {"service": name}} for name, port in targets.items()]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     port = free_port(list(targets.values()))

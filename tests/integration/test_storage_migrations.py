@@ -165,8 +165,9 @@ def test_an_edited_step_and_a_newer_one_are_refused_by_both_stores_and_nothing_i
     service_settings: Settings, database: Database[Document], search: Elasticsearch, migrator: Migrator
 ) -> None:
     prefix = service_settings.elasticsearch_index_prefix
-    edited = (*STEPS[:3], msgspec.structs.replace(STEPS[3], mongodb=(AddFields("progress", {"erased": 1}),)))
-    newer = (*STEPS, Step(number=5, name="later", why="", mongodb=(AddFields("progress", {"later": 1}),)))
+    edited = (*STEPS[:3], msgspec.structs.replace(STEPS[3], mongodb=(AddFields("progress", {"erased": 1}),)), *STEPS[4:])
+    next_number = len(STEPS) + 1
+    newer = (*STEPS, Step(number=next_number, name="later", why="", mongodb=(AddFields("progress", {"later": 1}),)))
     with writing(service_settings):
         pass
     before = list(database[SCHEMA].find())
@@ -174,11 +175,11 @@ def test_an_edited_step_and_a_newer_one_are_refused_by_both_stores_and_nothing_i
         with pytest.raises(StateError, match="0004-erased-payments is not what"):
             migrate(Migrator(database, search, prefix, edited), NEVER)
     assert list(database[SCHEMA].find()) == before
-    database[SCHEMA].insert_one({"_id": "0005-later", "checksum": newer[-1].checksum()})
-    with pytest.raises(StateError, match="the MongoDB database has schema 5, this program knows 4: upgrade it"):
+    database[SCHEMA].insert_one({"_id": newer[-1].id, "checksum": newer[-1].checksum()})
+    with pytest.raises(StateError, match=f"the MongoDB database has schema {next_number}, this program knows {len(STEPS)}: upgrade it"):
         migrator.migrate_mongodb(NEVER)
     Migrator(database, search, prefix, newer).migrate_elasticsearch(NEVER)
-    with pytest.raises(StateError, match="Elasticsearch has schema 5, this program knows 4: upgrade it"):
+    with pytest.raises(StateError, match=f"Elasticsearch has schema {next_number}, this program knows {len(STEPS)}: upgrade it"):
         migrator.migrate_elasticsearch(NEVER)
 
 
@@ -188,7 +189,7 @@ def test_where_it_is_to_be_done_by_hand_the_stage_does_not_start_before(service_
     with pytest.raises(StateError, match="run `veilocity storage migrate`"):
         writer.ensure_schema()
     migrator.migrate_mongodb(NEVER)
-    with pytest.raises(StateError, match="lack 5 steps"):
+    with pytest.raises(StateError, match=f"lack {len(STEPS) + 1} steps"):
         writer.ensure_schema()
     migrator.migrate_elasticsearch(NEVER)
     writer.ensure_schema()
