@@ -17,6 +17,7 @@ from veilocity.errors import (
     KeyMissingError,
     RejectError,
     RetryableError,
+    ServiceUnavailableError,
     VeilocityError,
 )
 
@@ -46,6 +47,8 @@ class Refusal(StrEnum):
     """The key ring, or a person's key, is not where this dashboard looks."""
     STORE_UNAVAILABLE = "store_unavailable"
     """MongoDB does not answer: the same request may succeed later."""
+    BUSY = "busy"
+    """Too many log in at this moment: the same request may succeed later."""
     UNREADABLE = "unreadable"
     """What is stored cannot be read: `veilocity cases verify` says more."""
 
@@ -54,6 +57,7 @@ _TITLES = {
     Refusal.FORBIDDEN: "No permission",
     Refusal.FORGED: "Not from this page",
     Refusal.STORE_UNAVAILABLE: "The store does not answer",
+    Refusal.BUSY: "Too many at once",
 }
 
 
@@ -101,6 +105,8 @@ def failure(error: VeilocityError, **more: object) -> Response:
         error: as it was raised.
         more: fields of the JSON besides.
     """
+    if isinstance(error, ServiceUnavailableError):
+        return refuse(503, Refusal.BUSY, str(error), _RETRY_S, more)
     if isinstance(error, RetryableError):
         return refuse(503, Refusal.STORE_UNAVAILABLE, str(error), _RETRY_S, more)
     if isinstance(error, RejectError):

@@ -10,13 +10,15 @@ from __future__ import annotations
 import base64
 import secrets
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from veilocity.errors import InvalidInputError, RejectReason
+from veilocity.errors import InvalidInputError, RejectReason, ServiceUnavailableError
 
 __all__ = ["LONGEST", "SHORTEST", "checked_password", "hash_of", "matches", "outdated", "random_password"]
 
@@ -30,6 +32,8 @@ _GROUPS, _GROUP = 5, 4
 
 _HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 _AT_ONCE = BoundedSemaphore(2)
+_IN_LINE = BoundedSemaphore(10)
+"""Those two and who waits for them: a crowd of guesses must not take every thread that serves pages."""
 
 
 def checked_password(password: str, name: str) -> str:
@@ -73,8 +77,12 @@ def random_password() -> str:
 
 
 def hash_of(password: str) -> str:
-    """Return the Argon2id hash of a password, with its salt and parameters in the text."""
-    with _AT_ONCE:
+    """Return the Argon2id hash of a password, with its salt and parameters in the text.
+
+    Raises:
+        ServiceUnavailableError: too many are computed at this moment.
+    """
+    with _turn():
         return _HASHER.hash(_plain(password))
 
 
@@ -84,8 +92,11 @@ def matches(kept: str | None, password: str) -> bool:
     Args:
         kept: the hash; None where there is no such account.
         password: as it was typed.
+
+    Raises:
+        ServiceUnavailableError: too many are computed at this moment.
     """
-    with _AT_ONCE:
+    with _turn():
         try:
             _HASHER.verify(kept or _nobody(), _plain(password[: 2 * LONGEST]))
         except (VerificationError, InvalidHashError):
@@ -100,6 +111,17 @@ def outdated(kept: str) -> bool:
     True
     """
     return _HASHER.check_needs_rehash(kept)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _IN_LINE.acquire(blocking=False):
+        raise ServiceUnavailableError("too many people log in at this moment: try again in a few seconds")
+    try:
+        with _AT_ONCE:
+            yield
+    finally:
+        _IN_LINE.release()
 
 
 def _plain(password: str) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
+from dashboard.access.answers import Refusal
 from dashboard.access.permissions import ASKED_BY_ITSELF, BY_PAGES, OPEN, ROUTES, WHILE_CHANGING
 from storage.roles import Role
 from tests.unit.login_world import Cupboard, whole_server
@@ -73,3 +74,9 @@ def test_the_document_tells_every_address_and_its_role() -> None:
         rule: "anybody" if role is OPEN else role.value for rule, role in ROUTES.items() if rule.startswith(("/api/", "/log", "/pass"))
     }
     assert told == expected
+
+
+def test_the_document_tells_every_reason() -> None:
+    text = (DOCS / "http-api.md").read_text(encoding="utf-8").partition("# The dashboard")[2]
+    told = re.findall(r"^\| \d{3} \| ([^|]+) \|", text, re.MULTILINE)
+    assert {reason.value for reason in Refusal} <= set(re.findall(r"`(\w+)`", " ".join(told)))

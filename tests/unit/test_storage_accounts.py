@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from threading import BoundedSemaphore
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from storage.accounts.passwords import checked_password, hash_of, matches, outda
 from storage.kinds import to_document
 from storage.validation import validator
 from tests.unit.login_world import account
-from veilocity.errors import InvalidInputError
+from veilocity.errors import InvalidInputError, ServiceUnavailableError
 
 PHRASE = "four words will do"
 LIMITS = (ACCOUNT, ADDRESS, KNOWN)
@@ -53,6 +54,13 @@ def test_where_there_is_no_account_the_same_work_is_done(monkeypatch: pytest.Mon
     kept = hash_of(PHRASE)
     assert (matches(kept, "wrong"), matches(None, PHRASE)) == (False, False)
     assert compared == [kept.rsplit("$", 2)[0]] * 2
+
+
+def test_a_crowd_of_guesses_does_not_take_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_IN_LINE", BoundedSemaphore(1))
+    with passwords._turn(), pytest.raises(ServiceUnavailableError, match="too many people"):
+        matches(None, PHRASE)
+    assert not matches(None, PHRASE), "the line is free again"
 
 
 @pytest.mark.parametrize(
