@@ -8,7 +8,7 @@
 | `/metrics` | Prometheus |
 | `/privacy` | the page of privacy, `/privacy/state` what it shows |
 | `/rubric` | the report of `veilocity rubric --serve`, where there is one |
-| `/login`, `/logout`, `/password`, `/api/account` | who is let in (`dashboard.access`) |
+| `/login`, `/logout`, `/password`, `/accounts`, `/api/account` | who is let in (`dashboard.access`) |
 | `/api/cases`, `/api/alerts` | triage (`dashboard.case_api`) |
 
 Which role each of them needs is one table: `dashboard.access.permissions`.
@@ -24,7 +24,8 @@ from dash import Dash
 from flask import Flask, Response, request
 
 from dashboard import layout
-from dashboard.access import Access, add_headers, add_login, protect
+from dashboard.access import Access, add_accounts, add_headers, add_login, protect
+from dashboard.access.accounts_page import AccountAdmin
 from dashboard.access.headers import policy
 from dashboard.case_api import CaseDesk, add_cases
 from dashboard.compression import compress_static
@@ -55,6 +56,7 @@ def create_server(
     *,
     access: Access | None = None,
     cases: CaseDesk | None = None,
+    accounts: AccountAdmin | None = None,
 ) -> Flask:
     """Return the application.
 
@@ -65,6 +67,7 @@ def create_server(
         privacy: what the page `/privacy` shows; without it there is no such page.
         access: who is let in; by default everybody on this machine, as with `VEILOCITY_DASHBOARD_LOGIN=off`.
         cases: answers what is about cases; without it there are no such addresses.
+        accounts: where administrators change accounts; without it there is no such page.
     """
     access = access or Access()
     server = Flask("dashboard", static_folder=None)
@@ -83,6 +86,8 @@ def create_server(
     )
     app.layout = layout.page()
     _add_routes(server, hub, healthy)
+    if accounts is not None:
+        add_accounts(server, accounts, access.clock_ms)
     add_login(server, access)
     if cases is not None:
         add_cases(server, cases)

@@ -28,7 +28,7 @@ from dashboard.course import course_file
 from dashboard.events import Hub
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
-from storage.accounts import LoginDoor
+from storage.accounts import AccountStore, LoginDoor
 from storage.cases import CaseReader, CaseWriter
 from storage.cases.watch import LabelWatch
 from storage.privacy_queries import PrivacyReader
@@ -149,13 +149,17 @@ class _Service(BaseApplication):
             audit_every_s=self._settings.privacy_audit_s,
             stale_s=self._settings.dashboard_stale_s,
         )
+        login = self._settings.dashboard_login == "on"
         access = Access(
-            door=LoginDoor(self._settings) if self._settings.dashboard_login == "on" else None,
+            door=LoginDoor(self._settings) if login else None,
             https=self._settings.dashboard_https,
             role=Role(self._settings.cases_role),
         )
         cases = CaseDesk(CaseReader(self._settings), CaseWriter(self._settings), self._unmask)
-        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy, access=access, cases=cases)
+        accounts = AccountStore(self._settings) if login else None
+        server = create_server(
+            hub, lambda: poller.alive, course_file(self._settings), privacy, access=access, cases=cases, accounts=accounts
+        )
         if self._settings.dashboard_proxies:
             server.wsgi_app = ProxyFix(server.wsgi_app, x_for=self._settings.dashboard_proxies, x_proto=0)  # type: ignore[method-assign]  # Flask's own advice
         server.extensions["veilocity"] = (hub, poller)

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+from dashboard.access.accounts_page import add_accounts
 from dashboard.access.gate import Access, caller, protect
 from dashboard.access.headers import add_headers
 from dashboard.access.routes import add_login
 
-__all__ = ["Access", "add_headers", "add_login", "caller", "protect"]
+__all__ = ["Access", "add_accounts", "add_headers", "add_login", "caller", "protect"]

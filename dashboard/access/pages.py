@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-__all__ = ["login_page", "message_page", "password_page"]
+__all__ = ["error_line", "frame", "login_page", "message_page", "password_page"]
 
 _GLOBE = """<svg class="globe" viewBox="0 0 400 400" aria-hidden="true" focusable="false">
   <g class="grid"><circle cx="200" cy="200" r="170"/><ellipse cx="200" cy="200" rx="60" ry="170"/>
@@ -15,7 +15,15 @@ _GLOBE = """<svg class="globe" viewBox="0 0 400 400" aria-hidden="true" focusabl
 _TYPED = 'autocapitalize="none" spellcheck="false" required'
 
 
-def _page(title: str, body: str, retry_s: int | None = None) -> str:
+def frame(title: str, body: str, retry_s: int | None = None, *, wide: bool = False) -> str:
+    """Return a document with a card.
+
+    Args:
+        title: of the window.
+        body: markup of the card.
+        retry_s: seconds after which the browser asks again; None for never.
+        wide: whether the card takes the whole width, without the globe beside it.
+    """
     # Somebody whose store is away sees the page again by itself.
     refresh = f'<meta http-equiv="refresh" content="{retry_s}">' if retry_s else ""
     return f"""<!DOCTYPE html>
@@ -31,7 +39,7 @@ def _page(title: str, body: str, retry_s: int | None = None) -> str:
     <link rel="stylesheet" href="/assets/login.css">
     <script type="module" src="/assets/login.js"></script>
   </head>
-  <body>
+  <body{' class="wide"' if wide else ""}>
     <div class="picture">{_GLOBE}</div>
     <main class="card">
       <p class="brand"><img src="/assets/icon.svg" alt="" width="24" height="24">Veilocity</p>
@@ -42,7 +50,8 @@ def _page(title: str, body: str, retry_s: int | None = None) -> str:
 """
 
 
-def _error(sentence: str) -> str:
+def error_line(sentence: str) -> str:
+    """Return markup of a sentence that says what went wrong; nothing for none."""
     return f'<p class="error" id="error" role="alert">{escape(sentence)}</p>' if sentence else ""
 
 
@@ -64,11 +73,11 @@ def login_page(next_path: str, *, error: str = "", name: str = "", hint: str = "
     described = 'aria-describedby="error"' if error else ""
     focus_name, focus_password = ("", "autofocus") if name else ("autofocus", "")
     hinted = f'<p class="hint">{hint}</p>' if hint else ""
-    return _page(
+    return frame(
         "Log in",
         f"""<h1>Log in</h1>
       <p class="lead">Alerts, cases and evidence are for people with an account.</p>
-      {_error(error)}
+      {error_line(error)}
       <form method="post" action="/login">
         <input type="hidden" name="next" value="{escape(next_path)}">
         {_field("Name", "name", "text", "username", f'maxlength="64" value="{escape(name)}" {focus_name} {described}')}
@@ -93,11 +102,11 @@ def password_page(name: str, forgery_token: str, *, error: str = "", must_change
     hidden = f'<input type="hidden" name="csrf" value="{escape(forgery_token)}">'
     # Password managers look for whose password it is.
     whose = f'<input class="away" type="text" name="name" value="{escape(name)}" autocomplete="username" tabindex="-1" readonly>'
-    return _page(
+    return frame(
         "Change password",
         f"""<h1>Change password</h1>
       <p class="lead">{lead} At least 15 characters; four words will do.</p>
-      {_error(error)}
+      {error_line(error)}
       <form method="post" action="/password">
         {hidden}<div aria-hidden="true">{whose}</div>
         {_field("Present password", "old", "password", "current-password", 'maxlength="256" autofocus')}
@@ -119,7 +128,7 @@ def message_page(title: str, sentence: str, retry_s: int | None = None) -> str:
         retry_s: seconds after which the browser asks again; None for never.
     """
     told = sentence[:1].upper() + sentence[1:].rstrip(".") + "."
-    return _page(
+    return frame(
         title,
         f"""<h1>{escape(title)}</h1>
       <p class="lead">{escape(told)}</p>

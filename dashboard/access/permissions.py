@@ -27,6 +27,7 @@ ROUTES: dict[str, Role | None] = {
     "/privacy": Role.VIEW,
     "/privacy/state": Role.VIEW,
     "/rubric": Role.VIEW,
+    "/accounts": Role.ADMIN,
     "/logout": Role.VIEW,
     "/password": Role.VIEW,
     "/api/account": Role.VIEW,

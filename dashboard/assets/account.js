@@ -4,7 +4,7 @@ import { byId, element } from "./dom.js";
 
 const ASK_AGAIN_MS = 5_000;
 const SEEN_MS = 60_000;
-const WORDS = { view: "see masked alerts", triage: "judge alerts", unmask: "open sealed evidence", admin: "repair trails" };
+const WORDS = { view: "see masked alerts", triage: "judge alerts", unmask: "open sealed evidence", admin: "say who may log in" };
 
 let asked = null;
 let askedAt = -Infinity;
@@ -54,6 +54,7 @@ function menu(who) {
       { class: "account-sheet" },
       element("p", {}, "You may"),
       element("ul", {}, ...duties),
+      who.may.includes("admin") ? element("a", { href: "/accounts" }, "Accounts") : null,
       element("a", { href: "/password" }, "Change password"),
       element("form", { method: "post", action: "/logout" }, token, element("button", { type: "submit" }, "Log out")),
     ),

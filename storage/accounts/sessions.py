@@ -107,7 +107,7 @@ class SessionStore:
                 self._sessions.delete_one({"_id": session.id})
                 return None
             if used and now_ms - session.used_ms >= _TOUCH_MS:
-                self._sessions.update_one({"_id": session.id}, {"$max": {"used_ms": now_ms}})
+                self._sessions.update_one({"_id": session.id, "used_ms": {"$lt": now_ms}}, {"$set": {"used_ms": now_ms}})
         return Visitor(account, session)
 
     def end(self, token: str) -> None:

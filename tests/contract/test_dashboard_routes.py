@@ -71,7 +71,9 @@ def test_the_document_tells_every_address_and_its_role() -> None:
     rows = dict(re.findall(r"^\| `(?:GET|POST|GET, POST) ([^`]+)` \| (\w+) \|", text, re.MULTILINE))
     told = {path: role for path, role in rows.items() if path in ROUTES}
     expected = {
-        rule: "anybody" if role is OPEN else role.value for rule, role in ROUTES.items() if rule.startswith(("/api/", "/log", "/pass"))
+        rule: "anybody" if role is OPEN else role.value
+        for rule, role in ROUTES.items()
+        if rule.startswith(("/api/", "/log", "/pass", "/acc"))
     }
     assert told == expected
 

@@ -318,3 +318,36 @@ def test_a_dashboard_without_the_key_ring_says_so(server: Flask) -> None:
     client, headers = inside(server, "chief")
     answer = client.post("/api/alerts/5f2b/unmask", json={"reason": "a reason"}, headers=headers)
     assert (answer.status_code, answer.get_json()["reason"]) == (503, "key_missing")
+
+
+def test_an_administrator_makes_and_changes_accounts_on_a_page(server: Flask, door: Cupboard) -> None:
+    client, _ = inside(server, "chief")
+    token = token_in(client.get("/accounts").text)
+
+    def ask(what: str, name: str, **form: str) -> TestResponse:
+        return client.post("/accounts", data={"csrf": token, "what": what, "name": name, **form}, headers=PAGE)
+
+    made = ask("add", "eve", role="view")
+    assert re.search(r"eve may log in as view with the one-time password [a-z0-9-]{24} \(shown this once\)", made.text)
+    assert door.people["eve"].must_change
+    assert "eve is unmask now." in ask("role", "eve", role="unmask").text
+    assert "eve may log in no more." in ask("disable", "eve").text
+    assert "eve may log in again." in ask("enable", "eve").text
+    assert "eve has the one-time password" in ask("password", "eve").text
+    for what, name, wrong in (
+        ("disable", "chief", "own role"),
+        ("role", "Chief ", "own role"),
+        ("role", "eve", "one of view"),
+        ("x", "", "nothing"),
+    ):
+        answer = ask(what, name)
+        assert (answer.status_code, wrong in answer.text) == (400, True), what
+    assert not door.people["chief"].disabled
+
+
+def test_the_page_of_accounts_is_for_administrators(server: Flask) -> None:
+    client, _ = inside(server, "ben")
+    answer = client.get("/accounts", headers=PAGE)
+    assert answer.status_code == 403
+    assert "<h1>No permission</h1>" in answer.text
+    assert "This needs the role admin, and yours is triage: ask an administrator." in answer.text
