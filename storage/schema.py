@@ -11,6 +11,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from storage.accounts.collections import ensure_accounts
 from storage.accounts.model import ACCOUNT_INDEXES, ACCOUNT_KINDS
 from storage.cases.collections import CASE_INDEXES, CASE_KINDS, ensure_case_collections
 from storage.kinds import AGGREGATES, ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, RELEASES, TRANSACTIONS, Document
@@ -18,7 +19,7 @@ from storage.mongo import translated
 from storage.notifications import schema as notifications
 from storage.validation import validator
 
-__all__ = ["INDEXES", "declared", "ensure_accounts", "ensure_collections"]
+__all__ = ["INDEXES", "declared", "ensure_collections"]
 
 _EXISTS = 48
 
@@ -59,21 +60,6 @@ def ensure_collections(database: Database[Document]) -> None:
         ensure_case_collections(database)
         ensure_accounts(database)
         notifications.ensure_notifications(database)
-
-
-def ensure_accounts(database: Database[Document]) -> None:
-    """Make what is missing of accounts, sessions and attempts to log in: the first account may come before the privacy stage does.
-
-    Raises:
-        StoreUnavailableError: MongoDB does not answer.
-    """
-    with translated():
-        existing = set(database.list_collection_names())
-        for kind in ACCOUNT_KINDS:
-            _ensure_collection(database, kind.name, validator(kind), existing)
-        for name, indexes in ACCOUNT_INDEXES.items():
-            for fields in indexes:
-                database[name].create_index([(field, ASCENDING) for field in fields])
 
 
 def _ensure_collection(database: Database[Document], name: str, rules: Document, existing: set[str]) -> None:

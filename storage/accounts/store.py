@@ -14,13 +14,13 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from storage.accounts.attempts import AttemptStore
+from storage.accounts.collections import ensure_accounts
 from storage.accounts.model import ACCOUNTS, Account, account_name
 from storage.accounts.passwords import checked_password, hash_of, matches, outdated
 from storage.accounts.sessions import Limits, SessionStore, Visitor
 from storage.kinds import Document, from_document, to_document
 from storage.mongo import connect, translated
 from storage.roles import Role
-from storage.schema import ensure_accounts
 from veilocity.errors import ConflictError, InvalidInputError, RejectReason
 from veilocity.settings import Settings
 
