@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 from playwright.sync_api import Page
@@ -42,14 +44,15 @@ def logged_in(page: Page, stack: Stack, role: Role = Role.ADMIN) -> Page:
     return page
 
 
-def client_of(url: str, name: str = "ada", password: str = PASSWORD) -> httpx.Client:
-    """Return a client that is logged in and carries what a change must carry, as a page does."""
-    client = httpx.Client(base_url=url, timeout=30.0, headers={"Origin": url.rstrip("/")})
-    answer = client.post("/login", data={"name": name, "password": password})
-    assert answer.status_code == 303, answer.text
-    told = client.get("/api/account").json()
-    client.headers[told["csrf"]["header"]] = told["csrf"]["token"]
-    return client
+@contextmanager
+def client_of(url: str, name: str = "ada", password: str = PASSWORD) -> Iterator[httpx.Client]:
+    """Give a client that is logged in and carries what a change must carry, as a page does."""
+    with httpx.Client(base_url=url, timeout=60.0, headers={"Origin": url.rstrip("/")}) as client:
+        answer = client.post("/login", data={"name": name, "password": password})
+        assert answer.status_code == 303, answer.text
+        told = client.get("/api/account").json()
+        client.headers[told["csrf"]["header"]] = told["csrf"]["token"]
+        yield client
 
 
 def token_in(page: str) -> str:

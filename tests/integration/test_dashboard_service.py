@@ -174,18 +174,18 @@ def test_what_is_written_to_the_store_reaches_a_page_and_a_page_that_comes_back(
     with dashboard(port, VEILOCITY_MONGODB_URI=uri, VEILOCITY_MONGODB_DATABASE=database.mongodb_database) as process:
         until_healthy(port, process)
         make_account(database, "viv", Role.VIEW)
-        client = client_of(f"http://127.0.0.1:{port}", "viv")
-        with client.stream("GET", "/events", timeout=60.0) as answer:
-            told = events(answer.iter_lines())
-            _, identity, snapshot = next(event for event in told if event[0] == "snapshot")
-            assert (len(snapshot["positions"]), len(snapshot["transactions"])) == (40, 20)
-            alert = make_alert(1, LONDON, FAR["Lagos"], minute_ms=world.minute_ms, seq=2)
-            write(store, world, 2, alerts=[alert])
-            _, _, delta = next(event for event in told if event[0] == "delta")
-            assert [item["sentence"] for item in delta["alerts"]] == [alert.sentence]
-        with client, client.stream("GET", "/events", headers={"Last-Event-ID": identity}, timeout=60.0) as answer:
-            missed = next(event for event in events(answer.iter_lines()) if event[0] != "status")
-            assert (missed[0], missed[2]["progress"]["seq"]) == ("delta", 2)
+        with client_of(f"http://127.0.0.1:{port}", "viv") as client:
+            with client.stream("GET", "/events") as answer:
+                told = events(answer.iter_lines())
+                _, identity, snapshot = next(event for event in told if event[0] == "snapshot")
+                assert (len(snapshot["positions"]), len(snapshot["transactions"])) == (40, 20)
+                alert = make_alert(1, LONDON, FAR["Lagos"], minute_ms=world.minute_ms, seq=2)
+                write(store, world, 2, alerts=[alert])
+                _, _, delta = next(event for event in told if event[0] == "delta")
+                assert [item["sentence"] for item in delta["alerts"]] == [alert.sentence]
+            with client.stream("GET", "/events", headers={"Last-Event-ID": identity}) as answer:
+                missed = next(event for event in events(answer.iter_lines()) if event[0] != "status")
+                assert (missed[0], missed[2]["progress"]["seq"]) == ("delta", 2)
 
 
 @pytest.mark.services

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from storage.accounts import AccountStore, LoginDoor
+from storage.accounts import AccountStore, LoginDoor, passwords
 from storage.accounts.limiter import ACCOUNT, ADDRESS, KNOWN_MS, bucket
 from storage.accounts.model import ACCOUNTS, LOGIN_ATTEMPTS, SESSIONS
 from storage.accounts.sessions import MOST_SESSIONS
@@ -30,6 +30,12 @@ pytestmark = pytest.mark.services
 HOME, STRANGER = "192.0.2.7", "198.51.100.9"
 MINUTE_MS = 60_000
 OTHER = "another long phrase"
+
+
+@pytest.fixture(autouse=True)
+def _light_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hashes cost little: what they are is tested elsewhere, here they are many."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
 
 
 @pytest.fixture(name="settings", scope="module")
@@ -223,7 +229,7 @@ def test_a_hash_with_older_parameters_is_made_anew_at_the_next_login(door: Login
     token = token_of(door)
     kept = database[ACCOUNTS.name].find_one({"_id": "ada"})
     assert kept is not None
-    assert kept["hash"].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert kept["hash"].startswith("$argon2id$v=19$m=1024,t=1,p=1$")
     assert door.look(token, NOW_MS) is not None
     assert token_of(door)
 
