@@ -154,7 +154,7 @@ class _Gate:
         if found is None:
             return self._stranger()
         if changes and found.visitor is not None and not _carries(found.forgery_token):
-            sentence = f"the session's token is missing or wrong: send {FORGERY_HEADER}, or load the page again"
+            sentence = f"the session's token is missing or wrong: load the page again, or send {FORGERY_HEADER}"
             return self._refused(403, Refusal.FORGED, sentence)
         g.caller = found
         return self._lacking(rule, found)

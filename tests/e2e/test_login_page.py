@@ -102,7 +102,8 @@ def test_somebody_logs_in_by_keyboard_and_is_named_in_the_bar(visit: Visit, url:
     page.keyboard.press("Escape")
     assert not page.locator(".account-sheet").is_visible()
     assert page.evaluate("fetch('https://example.org/').then(() => 'let out', () => 'kept in')") == "kept in"
-    # The policy told of that one request, which this test made on purpose.
+    # The policy tells of that one request, which this test made on purpose.
+    watched.until(lambda: any("CSP connect-src" in one for one in watched.complaints), "the policy's complaint")
     watched.complaints[:] = [one for one in watched.complaints if "example.org" not in one and "CSP connect-src" not in one]
     watched.outside[:] = [one for one in watched.outside if "example.org" not in one]
 
