@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from threading import BoundedSemaphore
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,8 @@ from storage.accounts.model import ACCOUNT_KINDS, LoginAttempts, Session
 from storage.accounts.passwords import checked_password, hash_of, matches, outdated
 from storage.kinds import to_document
 from storage.validation import validator
-from tests.unit.login_world import account
+from tests.unit.audit_world import World, audited, clean_world
+from tests.unit.login_world import NOW_MS, account
 from veilocity.errors import InvalidInputError, ServiceUnavailableError
 
 PHRASE = "four words will do"
@@ -138,3 +141,17 @@ def test_addresses_of_one_customer_are_one_network(address: int, other: int) -> 
     first, second = (str(ipaddress.IPv6Address(one)) for one in (address, address >> 64 << 64 | other))
     is_mapped = ipaddress.IPv6Address(address).ipv4_mapped or ipaddress.IPv6Address(address >> 64 << 64 | other).ipv4_mapped
     assert is_mapped or network(first) == network(second)
+
+
+def test_the_audit_of_the_stores_finds_nothing_wrong_with_accounts() -> None:
+    people = [msgspec.structs.replace(account(f"person.{number}"), hash=hash_of(PHRASE)) for number in range(3)]
+    tokens = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(200)]
+    sessions = [Session(one, f"person.{place % 3}", 1, NOW_MS + place, NOW_MS) for place, one in enumerate(tokens)]
+    tried = sorted({bucket("address", f"192.0.2.{number}") for number in range(200)})
+    attempts = [LoginAttempts(identity, 3, NOW_MS, NOW_MS) for identity in tried]
+    world: World = clean_world()
+    for kind, records in zip(ACCOUNT_KINDS, (people, sessions, attempts), strict=True):
+        world["mongodb"][kind.name] = [to_document(kind, record) for record in records]
+    report = audited(world)
+    assert report.passed, [fault.sentence() for check in report.checks for fault in check.faults]
+    assert report.read["mongodb/sessions"] == 200
