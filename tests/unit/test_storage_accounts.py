@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import re
 from threading import BoundedSemaphore
+from typing import Any
 
 import msgspec
 import pytest
@@ -150,7 +151,8 @@ def test_the_audit_of_the_stores_finds_nothing_wrong_with_accounts() -> None:
     tried = sorted({bucket("address", f"192.0.2.{number}") for number in range(200)})
     attempts = [LoginAttempts(identity, 3, NOW_MS, NOW_MS) for identity in tried]
     world: World = clean_world()
-    for kind, records in zip(ACCOUNT_KINDS, (people, sessions, attempts), strict=True):
+    written: tuple[list[Any], ...] = (people, sessions, attempts)
+    for kind, records in zip(ACCOUNT_KINDS, written, strict=True):
         world["mongodb"][kind.name] = [to_document(kind, record) for record in records]
     report = audited(world)
     assert report.passed, [fault.sentence() for check in report.checks for fault in check.faults]
