@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from storage.accounts import AccountStore, LoginDoor
 from storage.roles import Role
 from tests.logins import NOW_MS, PASSWORD
+from veilocity.cli import app
 from veilocity.cli.accounts import first_account
+from veilocity.errors import InvalidInputError
 from veilocity.settings import Settings, load
 
 pytestmark = pytest.mark.services
@@ -29,16 +30,14 @@ def _settings(mongodb_server: str, tmp_path: Path) -> Settings:
     return load({}, mongodb_uri=SecretStr(mongodb_server), mongodb_database=name, state_dir=tmp_path)
 
 
-def run(settings: Settings, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("VEILOCITY_")}
+def run(settings: Settings, *words: str, stdin: str = "") -> Result:
+    """Run a command in this process: a start of Python for each would take longer than all of them."""
     environment = {
-        **clean,
         "VEILOCITY_MONGODB_URI": settings.mongodb_uri.get_secret_value(),
         "VEILOCITY_MONGODB_DATABASE": settings.mongodb_database,
         "VEILOCITY_STATE_DIR": str(settings.state_dir),
     }
-    command = [sys.executable, "-m", "veilocity.cli", "accounts", *words]
-    return subprocess.run(command, env=environment, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+    return CliRunner().invoke(app, ["accounts", *words], input=stdin, env=environment)
 
 
 def outcome(settings: Settings, name: str, password: str) -> str:
@@ -50,7 +49,7 @@ def test_a_person_is_let_in_renamed_in_role_shut_out_and_let_in_again(settings: 
     assert run(settings, "list").stdout == "none: `veilocity accounts add NAME --role admin` makes the first\n"
     made = run(settings, "add", "ada", "--role", "triage")
     password = re.fullmatch(r"ada may log in as triage.\nOne-time password, printed this once: (\S+)\n", made.stdout)
-    assert password is not None, made.stderr
+    assert password is not None, made.output
     assert outcome(settings, "ada", password[1]) == "opened"
     assert run(settings, "add", "ben", "--role", "view", "--ask", stdin=f"{PASSWORD}\n").stdout == "ben may log in as view.\n"
     assert outcome(settings, "ben", PASSWORD) == "opened"
@@ -63,18 +62,19 @@ def test_a_person_is_let_in_renamed_in_role_shut_out_and_let_in_again(settings: 
         ("ben", "unmask", True, False),
     ]
     assert "hash" not in told[0]
-    assert run(settings, "enable", "ben").returncode == 0
+    assert run(settings, "enable", "ben").exit_code == 0
     again = run(settings, "password", "ben").stdout
     assert outcome(settings, "ben", again.split()[-1]) == "opened"
     assert "ben  unmask  must change the password" in run(settings, "list").stdout
 
 
 def test_what_cannot_be_is_one_sentence(settings: Settings) -> None:
-    weak = run(settings, "add", "ada", "--ask", stdin="short\n")
-    assert (weak.returncode, "fewer than 15 characters" in weak.stderr) == (1, True)
-    assert "Traceback" not in weak.stderr
-    assert "no such account" in run(settings, "disable", "nobody").stderr
-    assert "the role is one of view, triage, unmask, admin" in run(settings, "add", "ada", "--role", "king").stderr.replace("\n", " ")
+    weak = run(settings, "add", "ada", "--ask", stdin="short\n").exception
+    assert isinstance(weak, InvalidInputError)
+    assert "fewer than 15 characters" in str(weak)
+    assert "no such account" in str(run(settings, "disable", "nobody").exception)
+    king = run(settings, "add", "ada", "--role", "king")
+    assert (king.exit_code, "view, triage, unmask, admin" in " ".join(king.output.split())) == (2, True)
 
 
 def test_a_demo_prints_its_password_once(settings: Settings) -> None:
