@@ -8,9 +8,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from pydantic import SecretStr
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from storage.accounts import AccountStore, LoginDoor
 from storage.roles import Role
