@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-__all__ = ["CHROMIUM_ARGUMENTS", "chromium"]
+from playwright.sync_api import Page
+
+__all__ = ["CHROMIUM_ARGUMENTS", "chromium", "log_in"]
 
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",  # a container's root cannot use the sandbox; only our own page is opened
@@ -15,6 +17,15 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+def log_in(page: Page, url: str, name: str, password: str) -> None:
+    """Log in to the dashboard at an address; the page shows the live map afterwards."""
+    page.goto(f"{url}/login")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{url}/")
 
 
 def chromium() -> str:

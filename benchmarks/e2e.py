@@ -18,7 +18,7 @@ import msgspec
 from confluent_kafka import Consumer, Message
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.browser import CHROMIUM_ARGUMENTS, chromium
+from benchmarks.browser import CHROMIUM_ARGUMENTS, chromium, log_in
 from benchmarks.e2e_load import PLAN, Sent
 from benchmarks.figures import Figure, percentile, write
 from devstack import Stack
@@ -27,7 +27,9 @@ from privacy.identifiers.keyring import KeyRing
 from privacy.identifiers.pseudonyms import Pseudonymiser
 from privacy.tokens import TokenKind
 from rules.episodes import alert_id
+from storage.accounts import AccountStore, random_password
 from storage.queries import Reader
+from storage.roles import Role
 from veilocity import settings as kernel_settings
 from veilocity.contracts import Alert, SubjectId, Transaction, decode
 from veilocity.kafka import consumer_config, topic_name
@@ -39,6 +41,7 @@ RATES = (1_500.0, 2_500.0)
 WARM_UP_S = 20.0
 SUSTAINED_DRAIN_S = 5.0
 _RULE = "impossible-travel"
+_NAME = "bench"
 _WATCH = """() => {
   window.seenAlerts = {};
   const note = () => document.querySelectorAll('[data-alert-id][data-state]').forEach(row => {
@@ -176,7 +179,7 @@ def main() -> None:
         with Stack(settings) as stack, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS))
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(stack.address("dashboard"))
+            log_in(page, stack.address("dashboard"), _NAME, _account(stack))
             reader = Reader(stack.settings)
             _put_directory(stack)
             warmed_up = _finish(_send(stack.address("ingest"), 500.0, WARM_UP_S, "warm-up"), page)
@@ -197,6 +200,14 @@ def main() -> None:
         Figure("e2e.http_to_page_p99_ms", percentile(to_page, 0.99), "ms", "<= 3500 (aim 2500)"),
     ]
     write("e2e", figures, ("confluent-kafka", "pyspark", "pymongo", "elasticsearch", "dash"))
+
+
+def _account(stack: Stack) -> str:
+    """Make an account that may look, and return its password."""
+    password = random_password()
+    with AccountStore(stack.settings) as accounts:
+        accounts.add(_NAME, Role.VIEW, password, time.time_ns() // 1_000_000, must_change=False)
+    return password
 
 
 def _put_directory(stack: Stack) -> None:

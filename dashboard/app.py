@@ -1,4 +1,4 @@
-"""The web application: two pages, one stream, health and metrics.
+"""The web application: its pages, one stream, triage, health and metrics.
 
 | path | what |
 |---|---|
@@ -8,6 +8,10 @@
 | `/metrics` | Prometheus |
 | `/privacy` | the page of privacy, `/privacy/state` what it shows |
 | `/rubric` | the report of `veilocity rubric --serve`, where there is one |
+| `/login`, `/logout`, `/password`, `/accounts`, `/api/account` | who is let in (`dashboard.access`) |
+| `/api/cases`, `/api/alerts` | triage (`dashboard.case_api`) |
+
+Which role each of them needs is one table: `dashboard.access.permissions`.
 """
 
 from __future__ import annotations
@@ -20,6 +24,10 @@ from dash import Dash
 from flask import Flask, Response, request
 
 from dashboard import layout
+from dashboard.access import Access, add_accounts, add_headers, add_login, protect
+from dashboard.access.accounts_page import AccountAdmin
+from dashboard.access.headers import policy
+from dashboard.case_api import CaseDesk, add_cases
 from dashboard.compression import compress_static
 from dashboard.course import add_course
 from dashboard.events import Hub
@@ -28,7 +36,7 @@ from dashboard.privacy_page import add_privacy
 from veilocity import metrics
 from veilocity.errors import ServiceUnavailableError
 
-__all__ = ["add_headers", "create_server"]
+__all__ = ["create_server"]
 
 
 class _Page(Dash):
@@ -41,7 +49,14 @@ class _Page(Dash):
 
 
 def create_server(
-    hub: Hub, healthy: Callable[[], bool] = lambda: True, course: Path | None = None, privacy: PrivacyDesk | None = None
+    hub: Hub,
+    healthy: Callable[[], bool] = lambda: True,
+    course: Path | None = None,
+    privacy: PrivacyDesk | None = None,
+    *,
+    access: Access | None = None,
+    cases: CaseDesk | None = None,
+    accounts: AccountAdmin | None = None,
 ) -> Flask:
     """Return the application.
 
@@ -50,8 +65,13 @@ def create_server(
         healthy: whether somebody still asks the store for news.
         course: file of the report that `/rubric` shows; without it there is no such page.
         privacy: what the page `/privacy` shows; without it there is no such page.
+        access: who is let in; by default everybody on this machine, as with `VEILOCITY_DASHBOARD_LOGIN=off`.
+        cases: answers what is about cases; without it there are no such addresses.
+        accounts: where administrators change accounts; without it there is no such page.
     """
+    access = access or Access()
     server = Flask("dashboard", static_folder=None)
+    protect(server, access)
     app = _Page(
         "dashboard",
         server=server,  # type: ignore[arg-type]  # Dash takes a Flask application too, its annotation forgot it
@@ -66,12 +86,17 @@ def create_server(
     )
     app.layout = layout.page()
     _add_routes(server, hub, healthy)
+    if accounts is not None:
+        add_accounts(server, accounts, access.clock_ms)
+    add_login(server, access)
+    if cases is not None:
+        add_cases(server, cases)
     if course is not None:
         add_course(server, course)
     if privacy is not None:
         add_privacy(server, privacy)
     compress_static(server)
-    add_headers(server, _policy(app.csp_hashes()))
+    add_headers(server, _policy(app.csp_hashes()), https=access.https)
     return server
 
 
@@ -101,32 +126,13 @@ def _add_routes(server: Flask, hub: Hub, healthy: Callable[[], bool]) -> None:
 
 
 def _policy(script_hashes: Sequence[str]) -> str:
-    rules = {
-        "default-src": "'none'",
-        "script-src": " ".join(["'self'", *script_hashes]),
+    return policy(
+        script_src=" ".join(["'self'", *script_hashes]),
         # Components put style elements into the head; no attribute may carry style, which is where injected text would put it.
-        "style-src-elem": "'self' 'unsafe-inline'",
-        "style-src-attr": "'none'",
-        "img-src": "'self' data: blob:",
-        "connect-src": "'self'",
-        "worker-src": "'self' blob:",
-        "manifest-src": "'self'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
-    }
-    return "; ".join(f"{name} {value}" for name, value in rules.items())
-
-
-def add_headers(server: Flask, policy: str = "default-src 'none'") -> None:
-    """Let every answer carry the headers that protect it; a route may bring a policy of its own."""
-
-    @server.after_request
-    def protect(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", policy)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        if "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "no-cache"
-        return response
+        style_src_elem="'self' 'unsafe-inline'",
+        style_src_attr="'none'",
+        img_src="'self' data: blob:",
+        connect_src="'self'",
+        worker_src="'self' blob:",
+        manifest_src="'self'",
+    )

@@ -8,7 +8,7 @@ from flask import Flask, redirect
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
-from dashboard.app import add_headers
+from dashboard.access import add_headers
 from dashboard.course import PATH, add_course, course_file
 from dashboard.service import listen
 from veilocity.settings import Settings

@@ -28,12 +28,14 @@ INDEX = """<!DOCTYPE html>
     <link rel="stylesheet" href="assets/map.css">
     <link rel="stylesheet" href="assets/lists.css">
     <link rel="stylesheet" href="assets/evidence.css">
+    <link rel="stylesheet" href="assets/account.css">
     {%css%}
   </head>
   <body data-connection="connecting" data-content="loading">
     {%app_entry%}
     <noscript>The live map needs JavaScript. The same records are in MongoDB and Elasticsearch.</noscript>
     <footer hidden>{%config%}{%scripts%}{%renderer%}</footer>
+    <script type="module" src="assets/account.js"></script>
     <script type="module" src="assets/main.js"></script>
   </body>
 </html>"""
@@ -124,6 +126,7 @@ def _bar() -> html.Header:
                 role="status",
                 **_attributes(data_state="connecting"),
             ),
+            html.Div(id="account", className="account"),
             dmc.ActionIcon(
                 html.Span(className="theme-glyph", **_attributes(aria_hidden="true")),
                 id="theme",

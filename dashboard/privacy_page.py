@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from flask import Flask, Response
 
+from dashboard.access.headers import policy
 from dashboard.privacy_desk import PrivacyDesk
 
 __all__ = ["PATH", "STATE_PATH", "add_privacy"]
@@ -16,18 +17,7 @@ __all__ = ["PATH", "STATE_PATH", "add_privacy"]
 PATH = "/privacy"
 STATE_PATH = "/privacy/state"
 
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
+_POLICY = policy(script_src="'self'", style_src="'self'", img_src="'self'", connect_src="'self'")
 _CHECKS = 9
 _SKELETON = '<div class="bones" aria-hidden="true">' + "<b></b><s></s>" * 3 + "</div>"
 _CHECK_BONES = "".join('<li class="check bones"><i></i><b></b><s></s></li>' for _ in range(_CHECKS))
@@ -53,9 +43,11 @@ _PAGE = f"""<!DOCTYPE html>
     <script src="assets/theme.js"></script>
     <link rel="stylesheet" href="assets/tokens.css">
     <link rel="stylesheet" href="assets/desk.css">
+    <link rel="stylesheet" href="assets/account.css">
     <link rel="stylesheet" href="assets/privacy.css">
     <link rel="stylesheet" href="assets/privacy_audit.css">
     <link rel="stylesheet" href="assets/privacy_figures.css">
+    <script type="module" src="assets/account.js"></script>
     <script type="module" src="assets/privacy.js"></script>
   </head>
   <body data-connection="connecting" data-content="loading">
@@ -69,6 +61,7 @@ _PAGE = f"""<!DOCTYPE html>
         id="clock">\N{EN DASH}</span><small>event time, UTC</small></div>
       <span id="connection" class="pill" role="status" data-state="connecting"><span id="connection-word">connecting</span><span
         id="connection-age" aria-hidden="true"></span></span>
+      <div id="account" class="account"></div>
       <button id="theme" class="round" aria-label="Switch between dark and light (t)"><span class="theme-glyph"
         aria-hidden="true"></span></button>
     </header>

@@ -6,6 +6,7 @@ It starts without the store and says so on the page. On SIGTERM open streams end
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import os
 import signal
@@ -18,20 +19,26 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from dashboard.access import Access
 from dashboard.app import create_server
+from dashboard.case_api import CaseDesk, Unmask
 from dashboard.course import course_file
 from dashboard.events import Hub
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
+from storage.accounts import AccountStore, LoginDoor
+from storage.cases import CaseReader, CaseWriter
 from storage.cases.watch import LabelWatch
 from storage.privacy_queries import PrivacyReader
 from storage.queries import Reader
+from storage.roles import Role
 from veilocity.errors import PortTakenError, SettingsError
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
 
-__all__ = ["listen", "run"]
+__all__ = ["check_exposure", "listen", "run"]
 
 _THREADS = 32
 _STREAMS = 24
@@ -43,16 +50,42 @@ _BIND_PATIENCE_S = 3.0
 _log = get_logger(__name__)
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, unmask: Unmask | None = None) -> None:
     """Serve the dashboard until SIGTERM or SIGINT.
+
+    Args:
+        settings: as loaded.
+        unmask: opens sealed evidence, after recording who asked; None where this process cannot.
 
     Raises:
         PortTakenError: another program listens on the dashboard's port.
-        SettingsError: this machine has no such address.
+        SettingsError: this machine has no such address, or others could reach a dashboard without a login.
     """
+    check_exposure(settings)
     listener = listen(settings.dashboard_host, settings.dashboard_port)
     _log.info("The dashboard listens", address=settings.dashboard_host, port=settings.dashboard_port)
-    _Service(settings, listener).run()
+    _Service(settings, listener, unmask).run()
+
+
+def check_exposure(settings: Settings) -> None:
+    """Return if the dashboard may listen where it is told to.
+
+    Raises:
+        SettingsError: others could reach it, and nobody would have to log in.
+    """
+    if _is_loopback(settings.dashboard_host):
+        return
+    if settings.dashboard_login == "off":
+        raise SettingsError("VEILOCITY_DASHBOARD_HOST lets other machines in: leave VEILOCITY_DASHBOARD_LOGIN on, or listen on 127.0.0.1")
+    if not settings.dashboard_https:
+        _log.warning("Passwords may cross a network in the clear: put a proxy with TLS in front and set VEILOCITY_DASHBOARD_HTTPS")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def listen(host: str, port: int, patience_s: float = _BIND_PATIENCE_S) -> socket.socket:
@@ -80,8 +113,9 @@ def listen(host: str, port: int, patience_s: float = _BIND_PATIENCE_S) -> socket
 class _Service(BaseApplication):
     """What gunicorn runs. The poller starts in the worker, because threads and store connections do not survive a fork."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, unmask: Unmask | None) -> None:
         self._settings = settings
+        self._unmask = unmask
         self._listener = listener
         super().__init__()
 
@@ -115,7 +149,19 @@ class _Service(BaseApplication):
             audit_every_s=self._settings.privacy_audit_s,
             stale_s=self._settings.dashboard_stale_s,
         )
-        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy)
+        login = self._settings.dashboard_login == "on"
+        access = Access(
+            door=LoginDoor(self._settings) if login else None,
+            https=self._settings.dashboard_https,
+            role=Role(self._settings.cases_role),
+        )
+        cases = CaseDesk(CaseReader(self._settings), CaseWriter(self._settings), self._unmask)
+        accounts = AccountStore(self._settings) if login else None
+        server = create_server(
+            hub, lambda: poller.alive, course_file(self._settings), privacy, access=access, cases=cases, accounts=accounts
+        )
+        if self._settings.dashboard_proxies:
+            server.wsgi_app = ProxyFix(server.wsgi_app, x_for=self._settings.dashboard_proxies, x_proto=0)  # type: ignore[method-assign]  # Flask's own advice
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
         LabelWatch(self._settings).start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console
 
 from devstack.cancellation import Cancellation, Cancelled, signals_cancel
@@ -18,7 +20,16 @@ __all__ = ["run"]
 _SIGNAL_EXIT = 128
 
 
-def run(settings: Settings, *, feed: bool, fresh: bool, people: int, speed: float, seed: int) -> int:
+def run(  # every one is an option of the command
+    settings: Settings,
+    *,
+    feed: bool,
+    fresh: bool,
+    people: int,
+    speed: float,
+    seed: int,
+    greet: Callable[[Settings], str] | None = None,
+) -> int:
     """Run the whole system until somebody stops it.
 
     Args:
@@ -28,6 +39,7 @@ def run(settings: Settings, *, feed: bool, fresh: bool, people: int, speed: floa
         people: size of the simulated city.
         speed: simulated seconds per second.
         seed: of the simulated city.
+        greet: called once everything runs, with the settings in force; returns how to log in.
 
     Returns:
         0 after a stop of the running system; 128 + the signal's number when it was stopped while it started.
@@ -50,7 +62,7 @@ def run(settings: Settings, *, feed: bool, fresh: bool, people: int, speed: floa
         try:
             with status.shown():
                 stack.start()
-            _announce(status, stack)
+            _announce(status, stack, None if greet is None else greet(stack.settings))
             _watch(stack, cancellation)
         except Cancelled:
             return _SIGNAL_EXIT + cancellation.requests[0]
@@ -59,10 +71,12 @@ def run(settings: Settings, *, feed: bool, fresh: bool, people: int, speed: floa
     return 0
 
 
-def _announce(status: Status, stack: Stack) -> None:
+def _announce(status: Status, stack: Stack, greeting: str | None) -> None:
     status.reporter.say(
         f"Logs are in {stack.folders.logs}; phones push to {stack.address('ingest')}/v1/sensor-logger; Ctrl-C stops everything."
     )
+    if greeting is not None:
+        status.reporter.say(greeting)
     status.reporter.say(f"Veilocity is live at {stack.address('dashboard')}")
 
 

@@ -3,7 +3,7 @@
     view     see masked alerts, their cases and their trails
     triage   judge alerts and report frauds that no rule saw
     unmask   open sealed evidence, with a reason that is recorded
-    admin    repair what a crash left between a trail and its case
+    admin    say who may log in; repair what a crash left between a trail and its case
 
 A role is told by whoever runs the program (`veilocity cases --role`) or by a login in front of it; nothing here proves who somebody is. The
 names of staff are letters, digits and `._-`, so that nobody's address gets into a store.

@@ -11,6 +11,8 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from storage.accounts.collections import ensure_accounts
+from storage.accounts.model import ACCOUNT_INDEXES, ACCOUNT_KINDS
 from storage.cases.collections import CASE_INDEXES, CASE_KINDS, ensure_case_collections
 from storage.kinds import AGGREGATES, ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, RELEASES, TRANSACTIONS, Document
 from storage.mongo import translated
@@ -37,8 +39,9 @@ insert), and Elasticsearch answers the rest."""
 
 def declared() -> dict[str, Any]:
     """Return all that `ensure_collections` makes, for a checksum: a database made by another declaration is not as it should be."""
-    kinds = (*KINDS, *CASE_KINDS, *notifications.NOTIFICATION_KINDS)
-    return {"validators": {kind.name: validator(kind) for kind in kinds}, "indexes": INDEXES | CASE_INDEXES | notifications.INDEXES}
+    kinds = (*KINDS, *CASE_KINDS, *ACCOUNT_KINDS, *notifications.NOTIFICATION_KINDS)
+    indexes = INDEXES | CASE_INDEXES | ACCOUNT_INDEXES | notifications.INDEXES
+    return {"validators": {kind.name: validator(kind) for kind in kinds}, "indexes": indexes}
 
 
 def ensure_collections(database: Database[Document]) -> None:
@@ -55,6 +58,7 @@ def ensure_collections(database: Database[Document]) -> None:
             for fields in indexes:
                 database[name].create_index([(field, ASCENDING) for field in fields])
         ensure_case_collections(database)
+        ensure_accounts(database)
         notifications.ensure_notifications(database)
 
 

@@ -161,6 +161,18 @@ class Settings(BaseModel):
     dashboard_poll_ms: int = Field(250, ge=50, description="How often the dashboard asks the store for news.")
     dashboard_stale_s: float = Field(15.0, gt=0, description="Silence after which the page says that what it shows is old.")
 
+    dashboard_login: Literal["on", "off"] = Field(
+        "on", description="Whether people must log in to the dashboard; `off` on a loopback address alone, with the role that cases have."
+    )
+    dashboard_https: bool = Field(
+        False, description="Whether people reach the dashboard by https, through a proxy: cookies and browsers are then bound to https."
+    )
+    dashboard_proxies: int = Field(
+        0, ge=0, le=10, description="Proxies in front of the dashboard that add to X-Forwarded-For: wrong logins are counted by address."
+    )
+    dashboard_idle_s: float = Field(3600.0, ge=60, description="A session that nobody used for so long is over.")
+    dashboard_session_s: float = Field(43_200.0, ge=60, description="A session that is so old is over.")
+
     # Notifications
     notifications_file: Path | None = Field(
         None, description="YAML file that says who is told of which alerts (docs/notifications.md); nobody is told without one."

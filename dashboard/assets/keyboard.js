@@ -8,7 +8,7 @@ export function listen(actions) {
     const list = event.target.closest?.("#alerts");
     const key = list && { ArrowDown: "j", ArrowUp: "k", Home: "first" }[event.key] ? { ArrowDown: "j", ArrowUp: "k", Home: "first" }[event.key] : event.key;
     // Enter on a button presses the button.
-    if (key === "Enter" && event.target.closest?.("button, a")) return;
+    if (key === "Enter" && event.target.closest?.("button, a, summary")) return;
     const action = actions[key];
     if (!action) return;
     event.preventDefault();

@@ -28,8 +28,19 @@ _WALL_CLOCK = frozenset({"written_ms"})
 _NOTIFIER = "notification_"
 _NOTIFIER_CLOCK = frozenset({"changed_ms", "due_ms", "ended_ms", "made_ms", "told_ms", "until_ms"})
 """Of the collections of notifications: when our own process did or will do something."""
-_STAFF_CLOCK = frozenset({("cases", "opened_ms"), ("cases", "updated_ms")})
-"""When our own people decided something."""
+_STAFF_CLOCK = frozenset(
+    {
+        ("cases", "opened_ms"),
+        ("cases", "updated_ms"),
+        ("accounts", "made_ms"),
+        ("accounts", "changed_ms"),
+        ("sessions", "made_ms"),
+        ("sessions", "used_ms"),
+        ("login_attempts", "last_ms"),
+        ("login_attempts", "kept_until_ms"),
+    }
+)
+"""When our own people decided something, or logged in."""
 _NO_TIME = frozenset({"version"})
 """Minute and batch in one number, so that positions can be compared."""
 _TWO_DIGITS = re.compile(r"(?:^|\.)(?:amount|accuracy_m|distance_m\.(?:low|likely|high))$")

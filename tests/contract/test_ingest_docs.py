@@ -14,6 +14,7 @@ from veilocity.contracts import Channel, FixFlag, IdentifierKind
 from veilocity.errors import RejectReason
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "http-api.md").read_text(encoding="utf-8")
+GATEWAY, _, _ = TEXT.partition("\n# The dashboard")
 
 
 class Nobody:
@@ -27,7 +28,7 @@ def routes() -> set[str]:
 
 
 def test_every_address_is_described_and_no_other() -> None:
-    described = {line.split("`")[1] for line in TEXT.splitlines() if line.startswith(("| `POST ", "| `PUT ", "| `GET "))}
+    described = {line.split("`")[1] for line in GATEWAY.splitlines() if line.startswith(("| `POST ", "| `PUT ", "| `GET "))}
     assert described == routes()
 
 

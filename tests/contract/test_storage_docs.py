@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from storage.accounts.model import ACCOUNT_INDEXES, ACCOUNT_KINDS
 from storage.cases.collections import CASE_INDEXES, CASE_KINDS
 from storage.roles import Role
 from storage.schema import INDEXES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-ALL_INDEXES = {**INDEXES, **CASE_INDEXES}
+ALL_INDEXES = {**INDEXES, **CASE_INDEXES, **ACCOUNT_INDEXES}
 
 
 def rows(file: str) -> dict[str, list[str]]:
@@ -28,8 +29,8 @@ def test_the_indexes_of_a_collection_are_told(name: str) -> None:
     assert rows("stores.md")[name][2] == told
 
 
-def test_every_collection_of_cases_is_told() -> None:
-    assert {kind.name for kind in CASE_KINDS} <= rows("stores.md").keys()
+def test_every_collection_of_cases_and_accounts_is_told() -> None:
+    assert {kind.name for kind in (*CASE_KINDS, *ACCOUNT_KINDS)} <= rows("stores.md").keys()
 
 
 def test_every_role_is_told() -> None:

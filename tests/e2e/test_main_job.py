@@ -41,6 +41,7 @@ from tests.e2e.whole_system import (
     read_topic,
     until,
 )
+from tests.logins import logged_in
 from veilocity import settings as kernel_settings
 from veilocity.cli.conservation import total
 from veilocity.cli.doctor import examine
@@ -250,7 +251,7 @@ def test_the_page_shows_every_impossible_trip(stack: Stack, story: Story, page: 
     alerts = final_alerts(read_topic(stack.settings, ALERTS, Alert))
     found = [alert for alert in (_alert_of(label, alerts) for label in _expected(story)) if alert]
     expected = _tokens(stack.settings, "mongodb", TokenKind.ALERT, [alert.id for alert in found])
-    page.goto(stack.address("dashboard"))
+    logged_in(page, stack)
 
     def shown() -> set[str]:
         return set(page.evaluate("() => [...document.querySelectorAll('[data-alert-id][data-state]')].map(row => row.dataset.alertId)"))

@@ -27,9 +27,11 @@ from storage.audits import AuditStore
 from storage.documents import MaskedBatch, Progress
 from storage.mongo import MongoStore
 from storage.queries import Reader
+from storage.roles import Role
 from storage.schema import ensure_collections
 from tests.e2e.dashboard_world import FAR, LONDON, START_MS, World, make_alert
 from tests.e2e.privacy_world import good_day, published, releases
+from tests.logins import client_of, make_account
 from veilocity.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +88,7 @@ _NOWHERE = "mongodb://127.0.0.1:1/?directConnection=true"
 
 def test_it_starts_without_a_store_says_so_and_ends_its_streams_when_told() -> None:
     port = free_port()
-    with dashboard(port, VEILOCITY_MONGODB_URI=_NOWHERE) as process:
+    with dashboard(port, VEILOCITY_MONGODB_URI=_NOWHERE, VEILOCITY_DASHBOARD_LOGIN="off") as process:
         until_healthy(port, process)
         with httpx.stream("GET", f"http://127.0.0.1:{port}/events", timeout=30.0) as answer:
             told = events(answer.iter_lines())
@@ -98,6 +100,26 @@ def test_it_starts_without_a_store_says_so_and_ends_its_streams_when_told() -> N
             assert list(told) == []
         # gunicorn kills what does not end by itself after two seconds; a negative code would tell.
         assert process.wait(timeout=20.0) == 0
+
+
+def test_without_a_store_nobody_can_log_in_and_is_told_so() -> None:
+    port = free_port()
+    with dashboard(port, VEILOCITY_MONGODB_URI=_NOWHERE) as process:
+        assert until_healthy(port, process).status_code == 200
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0) as client:
+            answer = client.get("/login", headers={"Accept": "text/html"})
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert "MongoDB does not answer" in answer.text
+            assert client.get("/events").json()["reason"] == "not_logged_in"
+
+
+def test_others_are_not_let_in_without_a_login() -> None:
+    with dashboard(free_port(), VEILOCITY_DASHBOARD_HOST="0.0.0.0", VEILOCITY_DASHBOARD_LOGIN="off") as process:  # noqa: S104  # it is refused
+        assert process.wait(timeout=60.0) == 2
+        message = process.stderr.read() if process.stderr else ""
+    assert message.strip() == (
+        "veilocity: VEILOCITY_DASHBOARD_HOST lets other machines in: leave VEILOCITY_DASHBOARD_LOGIN on, or listen on 127.0.0.1"
+    )
 
 
 def test_a_taken_port_is_one_sentence() -> None:
@@ -151,17 +173,19 @@ def test_what_is_written_to_the_store_reaches_a_page_and_a_page_that_comes_back(
     uri = database.mongodb_uri.get_secret_value()
     with dashboard(port, VEILOCITY_MONGODB_URI=uri, VEILOCITY_MONGODB_DATABASE=database.mongodb_database) as process:
         until_healthy(port, process)
-        with httpx.stream("GET", f"http://127.0.0.1:{port}/events", timeout=60.0) as answer:
-            told = events(answer.iter_lines())
-            _, identity, snapshot = next(event for event in told if event[0] == "snapshot")
-            assert (len(snapshot["positions"]), len(snapshot["transactions"])) == (40, 20)
-            alert = make_alert(1, LONDON, FAR["Lagos"], minute_ms=world.minute_ms, seq=2)
-            write(store, world, 2, alerts=[alert])
-            _, _, delta = next(event for event in told if event[0] == "delta")
-            assert [item["sentence"] for item in delta["alerts"]] == [alert.sentence]
-        with httpx.stream("GET", f"http://127.0.0.1:{port}/events", headers={"Last-Event-ID": identity}, timeout=60.0) as answer:
-            missed = next(event for event in events(answer.iter_lines()) if event[0] != "status")
-            assert (missed[0], missed[2]["progress"]["seq"]) == ("delta", 2)
+        make_account(database, "viv", Role.VIEW)
+        with client_of(f"http://127.0.0.1:{port}", "viv") as client:
+            with client.stream("GET", "/events") as answer:
+                told = events(answer.iter_lines())
+                _, identity, snapshot = next(event for event in told if event[0] == "snapshot")
+                assert (len(snapshot["positions"]), len(snapshot["transactions"])) == (40, 20)
+                alert = make_alert(1, LONDON, FAR["Lagos"], minute_ms=world.minute_ms, seq=2)
+                write(store, world, 2, alerts=[alert])
+                _, _, delta = next(event for event in told if event[0] == "delta")
+                assert [item["sentence"] for item in delta["alerts"]] == [alert.sentence]
+            with client.stream("GET", "/events", headers={"Last-Event-ID": identity}) as answer:
+                missed = next(event for event in events(answer.iter_lines()) if event[0] != "status")
+                assert (missed[0], missed[2]["progress"]["seq"]) == ("delta", 2)
 
 
 @pytest.mark.services
@@ -177,12 +201,15 @@ def test_the_page_of_privacy_shows_what_the_store_holds(database: Settings, stor
     uri = database.mongodb_uri.get_secret_value()
     with dashboard(port, VEILOCITY_MONGODB_URI=uri, VEILOCITY_MONGODB_DATABASE=database.mongodb_database) as process:
         until_healthy(port, process)
-        told = httpx.get(f"http://127.0.0.1:{port}/privacy/state", timeout=30.0).json()
+        make_account(database, "viv", Role.VIEW)
+        with client_of(f"http://127.0.0.1:{port}", "viv") as client:
+            told = client.get("/privacy/state").json()
+            page = client.get("/privacy").text
         assert (told["store"], told["account"]["payments"], told["account"]["difference"]) == ("up", 6_412, 0)
         assert ([one["name"] for one in told["audit"]["checks"]], told["audit"]["stale"]) == (list(CHECKS), False)
         assert (told["releases"]["k"], told["releases"]["classes"]) == (5, len(releases()))
         assert (len(told["budget"]["windows"]), told["budget"]["spent"]) == (3, 3.0)
-        assert "Where every payment is" in httpx.get(f"http://127.0.0.1:{port}/privacy").text
+        assert "Where every payment is" in page
 
 
 @pytest.mark.services

@@ -239,6 +239,14 @@ _STORES = (
         "2m",
     ),
     Alert(
+        "PasswordsGuessed",
+        'sum(increase(veilocity_dashboard_logins_total{outcome!="opened"}[15m])) > 30',
+        "warning",
+        "{{ $value | humanize }} attempts to log in to the dashboard failed within 15 minutes",
+        "Somebody may be trying passwords; they wait between two attempts, and no account is locked.",
+        "0s",
+    ),
+    Alert(
         "DiskNearlyFull",
         "veilocity_privacy_disk_free_ratio < 0.1",
         "critical",

@@ -231,9 +231,27 @@ _LABELS = Row(
     ),
 )
 
+_LOGINS = Row(
+    "Logins",
+    (
+        lines(
+            "Attempts to log in",
+            "short",
+            Target("sum by (outcome) (increase(veilocity_dashboard_logins_total[5m]))", "{{outcome}}"),
+            description="In the last five minutes. Many that are wrong or limited: somebody guesses.",
+        ),
+        lines(
+            "Requests that the gate refused",
+            "short",
+            Target("sum by (reason) (increase(veilocity_dashboard_refused_total[5m]))", "{{reason}}"),
+            description="In the last five minutes; docs/http-api.md explains the reasons. A page whose session is over asks a few times.",
+        ),
+    ),
+)
+
 SERVICE_HEALTH = Dashboard(
     "service-health",
     "Service health",
     "What the services of Veilocity do, and what holds them up. docs/monitoring.md",
-    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _LABELS),
+    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _LABELS, _LOGINS),
 )
