@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from flask import Flask, Response
 
+from dashboard.navigation import html_links
 from dashboard.privacy_desk import PrivacyDesk
 
 __all__ = ["PATH", "STATE_PATH", "add_privacy"]
@@ -61,8 +62,7 @@ _PAGE = f"""<!DOCTYPE html>
   <body data-connection="connecting" data-content="loading">
     <header class="bar">
       <h1 class="brand"><img src="assets/icon.svg" alt="" width="20" height="20">Veilocity</h1>
-      <nav class="pages" aria-label="Pages"><a href="./" title="The live map (l)">Live</a>
-        <a href="privacy" aria-current="page">Privacy</a></nav>
+      {html_links("Privacy")}
       <span class="stretch"></span>
       <button id="tables" class="plain" aria-pressed="false" title="Every figure as text (m)">Tables</button>
       <div class="clock" title="Latest minute at which anything happened, by the clock of the events, not of this computer."><span
