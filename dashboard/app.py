@@ -1,4 +1,4 @@
-"""The web application: two pages, one stream, health and metrics.
+"""The web application: its pages, one stream, health and metrics.
 
 | path | what |
 |---|---|
@@ -7,6 +7,7 @@
 | `/healthz` | `ok` while the page can be served and news are asked for, whether or not the store answers |
 | `/metrics` | Prometheus |
 | `/privacy` | the page of privacy, `/privacy/state` what it shows |
+| `/health` | the page of health, `/health/state` what it shows |
 | `/rubric` | the report of `veilocity rubric --serve`, where there is one |
 """
 
@@ -23,6 +24,8 @@ from dashboard import layout
 from dashboard.compression import compress_static
 from dashboard.course import add_course
 from dashboard.events import Hub
+from dashboard.health_desk import HealthDesk
+from dashboard.health_page import add_health
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.privacy_page import add_privacy
 from veilocity import metrics
@@ -41,7 +44,12 @@ class _Page(Dash):
 
 
 def create_server(
-    hub: Hub, healthy: Callable[[], bool] = lambda: True, course: Path | None = None, privacy: PrivacyDesk | None = None
+    hub: Hub,
+    healthy: Callable[[], bool] = lambda: True,
+    course: Path | None = None,
+    privacy: PrivacyDesk | None = None,
+    *,
+    health: HealthDesk | None = None,
 ) -> Flask:
     """Return the application.
 
@@ -50,6 +58,7 @@ def create_server(
         healthy: whether somebody still asks the store for news.
         course: file of the report that `/rubric` shows; without it there is no such page.
         privacy: what the page `/privacy` shows; without it there is no such page.
+        health: the same for `/health`.
     """
     server = Flask("dashboard", static_folder=None)
     app = _Page(
@@ -70,6 +79,8 @@ def create_server(
         add_course(server, course)
     if privacy is not None:
         add_privacy(server, privacy)
+    if health is not None:
+        add_health(server, health)
     compress_static(server)
     add_headers(server, _policy(app.csp_hashes()))
     return server

@@ -22,9 +22,12 @@ from gunicorn.glogging import Logger
 from dashboard.app import create_server
 from dashboard.course import course_file
 from dashboard.events import Hub
+from dashboard.health_desk import HealthDesk
+from dashboard.health_services import Services
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
 from storage.cases.watch import LabelWatch
+from storage.census import take_census
 from storage.privacy_queries import PrivacyReader
 from storage.queries import Reader
 from veilocity.errors import PortTakenError, SettingsError
@@ -115,7 +118,8 @@ class _Service(BaseApplication):
             audit_every_s=self._settings.privacy_audit_s,
             stale_s=self._settings.dashboard_stale_s,
         )
-        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy)
+        health = HealthDesk(lambda: Services(self._settings), lambda: take_census(self._settings), stale_s=self._settings.dashboard_stale_s)
+        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy, health=health)
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
         LabelWatch(self._settings).start()
