@@ -7,6 +7,7 @@
 | `/healthz` | `ok` while the page can be served and news are asked for, whether or not the store answers |
 | `/metrics` | Prometheus |
 | `/privacy` | the page of privacy, `/privacy/state` what it shows |
+| `/streams` | the page of streams, `/streams/state` what it shows, `/streams/group` the payments of one group |
 | `/health` | the page of health, `/health/state` what it shows |
 | `/rubric` | the report of `veilocity rubric --serve`, where there is one |
 """
@@ -28,6 +29,8 @@ from dashboard.health_desk import HealthDesk
 from dashboard.health_page import add_health
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.privacy_page import add_privacy
+from dashboard.streams_desk import StreamsDesk
+from dashboard.streams_page import add_streams
 from veilocity import metrics
 from veilocity.errors import ServiceUnavailableError
 
@@ -49,6 +52,7 @@ def create_server(
     course: Path | None = None,
     privacy: PrivacyDesk | None = None,
     *,
+    streams: StreamsDesk | None = None,
     health: HealthDesk | None = None,
 ) -> Flask:
     """Return the application.
@@ -58,6 +62,7 @@ def create_server(
         healthy: whether somebody still asks the store for news.
         course: file of the report that `/rubric` shows; without it there is no such page.
         privacy: what the page `/privacy` shows; without it there is no such page.
+        streams: the same for `/streams`.
         health: the same for `/health`.
     """
     server = Flask("dashboard", static_folder=None)
@@ -79,6 +84,8 @@ def create_server(
         add_course(server, course)
     if privacy is not None:
         add_privacy(server, privacy)
+    if streams is not None:
+        add_streams(server, streams)
     if health is not None:
         add_health(server, health)
     compress_static(server)

@@ -26,10 +26,14 @@ from dashboard.health_desk import HealthDesk
 from dashboard.health_services import Services
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
+from dashboard.scraping import EMPTY, Scrape, ask, targets
+from dashboard.streams_course import CourseFile
+from dashboard.streams_desk import StreamsDesk
 from storage.cases.watch import LabelWatch
 from storage.census import take_census
 from storage.privacy_queries import PrivacyReader
 from storage.queries import Reader
+from storage.streams_queries import StreamsReader
 from veilocity.errors import PortTakenError, SettingsError
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
@@ -118,12 +122,22 @@ class _Service(BaseApplication):
             audit_every_s=self._settings.privacy_audit_s,
             stale_s=self._settings.dashboard_stale_s,
         )
+        streams = StreamsDesk(
+            lambda: StreamsReader(self._settings),
+            scrape=self._ask_privacy,
+            course=CourseFile(course_file(self._settings)).read,
+            stale_s=self._settings.dashboard_stale_s,
+        )
         health = HealthDesk(lambda: Services(self._settings), lambda: take_census(self._settings), stale_s=self._settings.dashboard_stale_s)
-        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy, health=health)
+        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy, streams=streams, health=health)
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
         LabelWatch(self._settings).start()
         return server
+
+    def _ask_privacy(self) -> Scrape:
+        url = next(target.url for target in targets(self._settings) if target.name == "privacy")
+        return ask(url)[1] if url else EMPTY
 
 
 def _end_streams_when_told(worker: Any) -> None:
