@@ -8,6 +8,7 @@
 | `/metrics` | Prometheus |
 | `/privacy` | the page of privacy, `/privacy/state` what it shows |
 | `/streams` | the page of streams, `/streams/state` what it shows, `/streams/group` the payments of one group |
+| `/phone` | the page of the phone, and what it asks (`dashboard.phone_page`) |
 | `/health` | the page of health, `/health/state` what it shows |
 | `/rubric` | the report of `veilocity rubric --serve`, where there is one |
 """
@@ -27,6 +28,8 @@ from dashboard.course import add_course
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
 from dashboard.health_page import add_health
+from dashboard.phone_desk import PhoneDesk
+from dashboard.phone_page import add_phone
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.privacy_page import add_privacy
 from dashboard.streams_desk import StreamsDesk
@@ -53,6 +56,7 @@ def create_server(
     privacy: PrivacyDesk | None = None,
     *,
     streams: StreamsDesk | None = None,
+    phone: PhoneDesk | None = None,
     health: HealthDesk | None = None,
 ) -> Flask:
     """Return the application.
@@ -63,6 +67,7 @@ def create_server(
         course: file of the report that `/rubric` shows; without it there is no such page.
         privacy: what the page `/privacy` shows; without it there is no such page.
         streams: the same for `/streams`.
+        phone: the same for `/phone`.
         health: the same for `/health`.
     """
     server = Flask("dashboard", static_folder=None)
@@ -86,6 +91,8 @@ def create_server(
         add_privacy(server, privacy)
     if streams is not None:
         add_streams(server, streams)
+    if phone is not None:
+        add_phone(server, phone)
     if health is not None:
         add_health(server, health)
     compress_static(server)

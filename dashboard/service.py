@@ -24,6 +24,8 @@ from dashboard.course import course_file
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
 from dashboard.health_services import Services
+from dashboard.phone_desk import PhoneDesk
+from dashboard.phone_reader import Reader as PhoneReader
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.scraping import EMPTY, Scrape, ask, targets
@@ -128,8 +130,9 @@ class _Service(BaseApplication):
             course=CourseFile(course_file(self._settings)).read,
             stale_s=self._settings.dashboard_stale_s,
         )
+        phone = PhoneDesk(self._settings, lambda room: PhoneReader(self._settings, room), stale_s=self._settings.dashboard_stale_s)
         health = HealthDesk(lambda: Services(self._settings), lambda: take_census(self._settings), stale_s=self._settings.dashboard_stale_s)
-        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy, streams=streams, health=health)
+        server = create_server(hub, lambda: poller.alive, course_file(self._settings), privacy, streams=streams, phone=phone, health=health)
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
         LabelWatch(self._settings).start()
