@@ -100,7 +100,7 @@ class Figures(msgspec.Struct, frozen=True):
     flows: tuple[Flow, ...]
 
 
-_LATENCIES = (
+_LATENCIES: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
     (
         "rules",
         "rules_latency_seconds",
@@ -134,7 +134,7 @@ _PROBLEMS = (
     ("dashboard", "dashboard_polls_total", "Questions of this dashboard that failed", "outcome", ("answered",)),
     ("notify", "notify_attempts_total", "Messages that failed", "outcome", ("sent",)),
 )
-_SIZES = (
+_SIZES: tuple[tuple[str, str, str, str, str, dict[str, str]], ...] = (
     ("rules", "rules_subjects", "People remembered", "Of whom the rules service keeps a history.", "count", {}),
     ("rules", "rules_state_bytes", "Their states", "When they were last saved to Kafka.", "bytes", {}),
     ("rules", "rules_largest_state_bytes", "Largest state", "Of one person, when it was last saved.", "bytes", {}),
@@ -152,7 +152,7 @@ _SIZES = (
     ("privacy", "privacy_disk_free_ratio", "Disk free", "Under the folder of the privacy stage.", "share", {}),
     ("notify", "notify_pending", "Messages that wait", "For their receiver.", "count", {}),
 )
-_FLOWS = (
+_FLOWS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
     ("ingest", "ingest_items_total", "Items in", "Fixes and payments that the gateway accepted, per second.", {"outcome": "accepted"}),
     ("rules", "rules_decisions_total", "Decisions", "Answers to payments by the rules service, later ones included, per second.", {}),
     (

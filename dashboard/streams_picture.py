@@ -239,10 +239,7 @@ def picture_groups(groups: Sequence[SimilarGroup], most: int) -> GroupsPicture:
         most: how many are drawn.
     """
     largest = sorted(groups, key=lambda one: (-one.payments, one.id))[:most]
-    shown = tuple(
-        GroupPicture(one.id, one.window_start_ms, one.payments, one.people, one.similarity, one.features, len(one.members))
-        for one in largest
-    )
+    shown = tuple(map(_group, largest))
     return GroupsPicture(shown, _lines(shown), sum(one.payments for one in groups), len(groups) <= most)
 
 

@@ -172,7 +172,7 @@ class Settings(BaseModel):
     )
     dashboard_phone: Literal["off", "on"] = Field(
         "off",
-        description="Whether the page of the phone shows exact places of a phone that somebody paired (docs/adr/0022); `veilocity up` turns it on.",
+        description="Whether the page of the phone shows exact places of a paired phone (docs/adr/0022); `veilocity up` turns it on.",
     )
 
     # Notifications
