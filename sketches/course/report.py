@@ -46,8 +46,9 @@ def write(path: Path, source: str, chapters: Sequence[Chapter], extra: Sequence[
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     both = [*chapters, *extra]
-    _replace(path.with_suffix(".json"), figures_json(source, both))
-    _replace(path, render(source, both, missing).encode())
+    page, figures = render(source, both, missing).encode(), figures_json(source, both)
+    _replace(path.with_suffix(".json"), figures)
+    _replace(path, page)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -24,7 +24,7 @@ from dashboard.streams_desk import StreamsDesk
 from tests.e2e.dashboard_world import World
 from tests.e2e.pages_world import PRIVACY_METRICS, HealthWorld, PhoneWorld, StreamsWorld
 from tests.e2e.privacy_world import PrivacyWorld
-from veilocity.settings import Settings
+from veilocity.settings import Settings, load
 
 PUBLIC = "https://phones.example"
 TOKEN = SecretStr("not-a-secret")
@@ -53,7 +53,7 @@ class DashboardServer:
         self.privacy = privacy or PrivacyWorld()
         self.streams = streams or StreamsWorld()
         self.health = health or HealthWorld()
-        self.settings = settings or Settings(dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
+        self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
         self.report = report
         self.forbidden: set[str] = set()
         """Addresses that answer 403, as they do to who lacks the permission."""

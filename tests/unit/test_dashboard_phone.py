@@ -17,17 +17,17 @@ from dashboard.app import create_server
 from dashboard.events import Hub
 from dashboard.phone_connect import addresses, configuration_link, connection, qr_svg, zstd_frame
 from dashboard.phone_desk import PhoneDesk
-from dashboard.phone_path import HOUR_MS, MOST, Path
+from dashboard.phone_path import HOUR_MS, MOST, Path, Reading
 from dashboard.phone_room import Room
 from tests.e2e.pages_world import PhoneWorld, walk
 from tests.e2e.privacy_world import START_MS
 from veilocity.contracts import Fix, SubjectId
 from veilocity.errors import InvalidInputError
-from veilocity.settings import Settings
+from veilocity.settings import Settings, load
 
 NOW_MS = START_MS + 12 * HOUR_MS
 TOKEN = "do not tell"  # noqa: S105  # of a test
-ON = Settings(dashboard_phone="on", ingest_public_url="https://phones.example", ingest_token=SecretStr(TOKEN))
+ON = load({}, dashboard_phone="on", ingest_public_url="https://phones.example", ingest_token=SecretStr(TOKEN))
 
 
 class Clock:
@@ -70,7 +70,8 @@ def test_no_more_than_an_hour_and_3600_readings_are_kept() -> None:
 
 
 def test_one_asks_for_what_came_since_and_gets_nothing_twice() -> None:
-    path, seen, number = Path(), [], 0
+    path, number = Path(), 0
+    seen: list[Reading] = []
     for fix in walk("phone", NOW_MS, 90):
         path.add(fix)
         if path.taken % 7 == 0:
@@ -215,10 +216,10 @@ def test_the_picture_has_the_modules_of_the_code() -> None:
 
 
 def test_the_addresses_are_those_that_a_phone_can_reach() -> None:
-    everywhere = addresses(Settings(ingest_host="0.0.0.0", ingest_token=SecretStr("t")))  # noqa: S104  # not bound
+    everywhere = addresses(load({}, ingest_host="0.0.0.0", ingest_token=SecretStr("t")))  # noqa: S104  # not bound
     assert all(one.url.endswith(":8088/v1/sensor-logger") and "127.0.0.1" not in one.url for one in everywhere)
-    assert [one.url for one in addresses(Settings(ingest_host="10.1.2.3"))] == ["http://10.1.2.3:8088/v1/sensor-logger"]
-    assert connection(Settings()).reachable is False, "on loopback no phone reaches it"
+    assert [one.url for one in addresses(load({}, ingest_host="10.1.2.3"))] == ["http://10.1.2.3:8088/v1/sensor-logger"]
+    assert connection(load({})).reachable is False, "on loopback no phone reaches it"
     assert connection(ON).reachable is True
 
 
@@ -303,7 +304,7 @@ def test_nonsense_is_answered_with_a_sentence(client: FlaskClient) -> None:
 
 
 def test_the_page_is_off_unless_somebody_turned_it_on(clock: Clock) -> None:
-    desk, world = desk_of(Settings(), clock)
+    desk, world = desk_of(load({}), clock)
     client = create_server(Hub(), phone=desk).test_client()
     assert client.get("/phone/state").get_json()["phase"] == "off"
     for path in ("/phone/enter", "/phone/pair", "/phone/code"):
