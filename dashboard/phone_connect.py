@@ -148,6 +148,6 @@ def qr_svg(text: str) -> str:
     ('<svg ', False)
     """
     out = io.BytesIO()
-    code = segno.make(text, error="m", micro=False)
+    code = segno.make(text, error="l", micro=False)
     code.save(out, kind="svg", xmldecl=False, border=3, dark="#000000", light="#ffffff", omitsize=True)
     return out.getvalue().decode()

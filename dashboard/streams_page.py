@@ -28,6 +28,7 @@ _PAGE = document(
     (
         panel("estimates", "Sketches of the stream", "estimate, 95 % bounds, and what is true"),
         panel("filter", "Seen before?"),
+        panel("counts", "Released by k-anonymity"),
         panel("graph", "Payments that are alike"),
         panel("group", "Group"),
         panel("sample", "Uniform sample"),

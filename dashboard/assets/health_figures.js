@@ -69,7 +69,7 @@ export function drawLatency(body, latencies, { tables }) {
   }
   const heads = ["Step", "p50", "p90", "p99", "Counted"];
   const most = Math.max(1, ...latencies.map(({ p99_s }) => p99_s));
-  const strip = tables ? 0 : Math.max(0, body.clientWidth - 396);
+  const strip = tables ? 0 : Math.min(320, Math.max(0, body.clientWidth - 372));
   if (strip > 90) heads.splice(1, 0, `${span(LEAST_S)} to ${span(most)}`);
   const rows = latencies.map((one) => {
     const note = one.lately ? "" : " Nothing came lately: these are of the time since the service started.";

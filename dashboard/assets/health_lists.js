@@ -63,7 +63,7 @@ export function drawErrors(body, problems) {
     element("span", { class: lately ? "lately" : "quiet" }, exact(lately)),
     exact(ever),
   ]);
-  const shown = table("Errors by reason", ["Reason", "What", "Lately", "Since start"], rows, { class: "table errors" });
+  const shown = table("Errors by reason", ["Reason", "What", "Lately", "Ever"], rows, { class: "table errors" });
   for (const row of shown.querySelectorAll("tr")) row.children[1].classList.add("text");
   body.replaceChildren(shown);
 }

@@ -5,8 +5,8 @@ import { figure, linear, shape, ticks, tip, words } from "./figures.js";
 import { empty, table } from "./privacy_parts.js";
 import { KMH, bearing, degrees, kmh, mean, metres } from "./phone_values.js";
 
-const SIZE = 132;
-const HEIGHT = 92;
+const SIZE = 118;
+const HEIGHT = 94;
 
 export function drawGauges(body, readings, { tables }) {
   const last = readings.at(-1);
@@ -54,7 +54,7 @@ function big(label, value, title) {
 
 // Half a circle; the mark outside is the mean.
 function dial(name, value, average, [low, high], text) {
-  const [cx, cy, r] = [SIZE / 2, 66, 46];
+  const [cx, cy, r] = [SIZE / 2, 62, 42];
   const turn = linear([low, high], [Math.PI, 0]);
   const at = (amount, radius) => [cx + radius * Math.cos(turn(amount)), cy - radius * Math.sin(turn(amount))];
   const arc = (from, to, radius) => {
@@ -80,7 +80,7 @@ function dial(name, value, average, [low, high], text) {
 }
 
 function compass(value) {
-  const [cx, cy, r] = [SIZE / 2, 42, 30];
+  const [cx, cy, r] = [SIZE / 2, 38, 22];
   const label = value === null ? "Bearing: not stated" : `Bearing: ${bearing(value)}`;
   const north = [["N", 0], ["E", 90], ["S", 180], ["W", 270]].map(([text, turn]) => {
     const angle = ((turn - 90) * Math.PI) / 180;
@@ -93,7 +93,7 @@ function compass(value) {
     tip(label),
     shape("circle", { class: "dial", cx, cy, r }),
     ...north,
-    value !== null && shape("path", { class: "needle", transform: `rotate(${value} ${cx} ${cy})`, d: `M${cx} ${cy - r + 5}L${cx + 6} ${cy + 9}L${cx} ${cy + 4}L${cx - 6} ${cy + 9}Z` }),
-    words(cx + r + 14, cy + r + 8, value === null ? "\u2013" : bearing(value), { class: "dial-word small", "text-anchor": "middle" }),
+    value !== null && shape("path", { class: "needle", transform: `rotate(${value} ${cx} ${cy})`, d: `M${cx} ${cy - r + 4}L${cx + 5} ${cy + 8}L${cx} ${cy + 4}L${cx - 5} ${cy + 8}Z` }),
+    words(cx, cy + r + 28, value === null ? "not stated" : bearing(value), { class: "dial-word small", "text-anchor": "middle" }),
   );
 }

@@ -16,14 +16,13 @@ export function drawLatest(body, readings) {
     .slice(-ROWS)
     .reverse()
     .map((one) => [
-      when(one.at_ms, localSecond(one.at_ms), true),
+      element("span", {}, when(one.at_ms, localSecond(one.at_ms), true), one.flags ? element("b", { class: "doubtful", title: "What is doubtful about the reading, as the gateway saw it." }, ` ${one.flags}`) : ""),
       degrees(one.lat),
       degrees(one.lon),
       metres(one.accuracy_m),
       kmh(one.speed_mps),
       metres(one.altitude_m),
       bearing(one.bearing_deg),
-      one.flags ? element("b", { class: "doubtful", title: "What is doubtful about the reading, as the gateway saw it." }, one.flags) : "",
     ]);
-  body.replaceChildren(table("Latest readings, newest first", ["At", "Latitude", "Longitude", "Accuracy", "Speed", "Altitude", "Bearing", ""], rows, { class: "table latest" }));
+  body.replaceChildren(table("Latest readings, newest first", ["At", "Latitude", "Longitude", "Accuracy", "Speed", "Altitude", "Bearing"], rows, { class: "table latest" }));
 }

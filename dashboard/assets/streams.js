@@ -6,7 +6,7 @@ import { Page } from "./page.js";
 import { PageLine } from "./page_line.js";
 import { Places } from "./places.js";
 import { drawCourse } from "./streams_course.js";
-import { drawEstimates, drawFilter, drawSample } from "./streams_estimates.js";
+import { drawCounts, drawEstimates, drawFilter, drawSample } from "./streams_estimates.js";
 import { Graph } from "./streams_graph.js";
 import { GroupPanel } from "./streams_group.js";
 
@@ -17,6 +17,7 @@ const graph = new Graph(places, (group, near) => groupPanel.show(group, near));
 const PANELS = [
   ["estimates", ({ sample, distinct, counts }) => ({ sample: sample?.estimates ?? [], distinct, seen: counts?.payments ?? 0 }), drawEstimates],
   ["filter", (answer) => answer.filter, drawFilter],
+  ["counts", (answer) => answer.counts, drawCounts],
   ["graph", (answer) => answer.groups, (body, groups, options) => graph.draw(body, groups, options)],
   ["group", (answer) => answer.groups?.groups.length ?? 0, (body, count) => groupPanel.draw(body, count)],
   ["sample", (answer) => answer.sample, drawSample],

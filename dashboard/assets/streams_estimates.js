@@ -7,7 +7,7 @@ import { empty, facts, legend, table } from "./privacy_parts.js";
 import { when } from "./times.js";
 import { bytes, share } from "./units.js";
 
-const STRIP = 132;
+const LEAST_STRIP = 80;
 const KINDS = { People: "HyperLogLog", Merchants: "HyperLogLog", Places: "HyperLogLog" };
 const amount = new Intl.NumberFormat("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
@@ -17,20 +17,20 @@ export function drawEstimates(body, { sample, distinct, seen }) {
     body.replaceChildren(empty("No payment was seen yet.", "Push from a phone and `POST` payments, or run `veilocity simulate` to watch a made-up city."));
     return;
   }
-  const strip = Math.min(220, Math.max(0, body.clientWidth - 430)) || (body.clientWidth > 520 ? STRIP : 0);
-  const heads = ["Sketch", "Estimate", "95 % bounds", "True", "Memory"];
-  if (strip) heads.splice(1, 0, "");
+  const strip = Math.min(260, body.clientWidth - 410);
+  const heads = ["Sketch", "Estimate", "True", "Memory"];
+  const drawn = strip >= LEAST_STRIP;
+  if (drawn) heads.splice(1, 0, "");
   const lines = rows.map((one) => {
     const say = (value) => told(value, one.unit);
     const inside = one.exact === null || (one.exact >= one.low && one.exact <= one.high);
     const cells = [
       element("span", { title: about(one) }, one.what, element("small", { class: "quiet kind" }, kind(one))),
-      element("b", {}, say(one.estimate)),
-      element("span", { class: "quiet" }, `${say(one.low)} to ${say(one.high)}`),
+      element("span", { title: "The interval of 95 % below." }, element("b", {}, say(one.estimate)), element("small", { class: "quiet kind" }, `${bare(one.low, one.unit)} to ${bare(one.high, one.unit)}`)),
       one.exact === null ? element("span", { class: "quiet", title: one.why }, "not known") : element("span", { class: inside ? "" : "outside", title: inside ? "Inside the bounds." : "Outside the bounds: of twenty, one may be." }, say(one.exact), inside ? "" : " \u2717"),
       memory(one),
     ];
-    if (strip) cells.splice(1, 0, interval(strip, one, say));
+    if (drawn) cells.splice(1, 0, interval(strip, one, say));
     return cells;
   });
   const keys = legend([["bounds", "bounds", "The interval that holds the truth in 95 of 100 streams."], ["estimate", "estimate"], ["truth", "true", "Counted from every stored payment, as long as there are few."]]);
@@ -57,12 +57,17 @@ export function told(value, unit) {
   return unit === "count" ? exact(value) : `${unit} ${amount.format(value)}`;
 }
 
+// Without the currency, which stands above.
+function bare(value, unit) {
+  return unit === "count" || unit === "share" ? told(value, unit) : amount.format(value);
+}
+
 function memory({ memory_bytes, exact_bytes }) {
   const title = memory_bytes === null
     ? "The privacy stage does not tell: is it running, and its metrics' port set?"
     : `The sketch holds ${bytes(memory_bytes)}; an exact answer needs ${bytes(exact_bytes)} at least (16 bytes for each).`;
   const sketch = memory_bytes === null ? "not told" : bytes(memory_bytes);
-  return element("span", { title }, sketch, element("small", { class: "quiet" }, ` / ${bytes(exact_bytes)}`));
+  return element("span", { title }, sketch, element("small", { class: "quiet kind" }, `exactly ${bytes(exact_bytes)}`));
 }
 
 // An estimate in its bounds, and the truth as a line across: the scale is that of the bounds.
@@ -120,6 +125,21 @@ function tank(width, visits, capacity) {
   return svg;
 }
 
+export function drawCounts(body, counts) {
+  if (!counts?.payments) {
+    body.replaceChildren(empty("Nothing was released yet.", "Classes of at least k people are released when their window closes."));
+    return;
+  }
+  const rows = [
+    ["released", exact(counts.released), "Payments in released classes, each proven to hold k people or more."],
+    ["classes", exact(counts.classes), "Released since the beginning."],
+    ["suppressed", exact(counts.suppressed), "Payments that fit no class of k people; never released."],
+    ["pending", exact(counts.pending), "Payments in windows that are open."],
+  ];
+  const link = element("a", { class: "inline", href: "privacy" }, "The page of privacy tells their risk and loss");
+  body.replaceChildren(facts(rows), element("p", { class: "note" }, link, "."));
+}
+
 export function drawSample(body, sample) {
   if (!sample?.rows.length) {
     body.replaceChildren(empty("The sample is empty.", "The first payments fill it; from then on each new one takes the place of another by chance."));
@@ -133,6 +153,7 @@ export function drawSample(body, sample) {
     one.verdict === "flagged" ? element("b", { class: "flagged" }, "\u25b2 flagged") : element("span", { class: "quiet" }, one.verdict.replace("-", " ")),
   ]);
   const shown = table("Payments of the sample, newest first", ["When", "Amount", "Merchant", "Category", "Verdict"], rows, { class: "table sample" });
+  for (const row of shown.querySelectorAll("tr")) [2, 3].forEach((column) => row.children[column].classList.add("text"));
   const gone = sample.size - sample.found;
   const note = gone > 0 ? `; ${counted(gone, "of them is", "of them are")} no longer stored` : "";
   body.replaceChildren(shown, element("p", { class: "note quiet" }, `The newest ${exact(rows.length)} of ${exact(sample.size)}, masked${note}.`));

@@ -99,7 +99,10 @@ export class Graph {
     const nodes = this.groups.map((group) => ({ id: group.id, radius: 8 + 2.4 * Math.sqrt(Math.min(DOTS_MOST, group.members)) }));
     const width = body.clientWidth;
     const height = Math.max(300, Math.min(460, Math.round(width * 0.58)));
-    this.at = laidOut(nodes, this.lines, this.known, width / height);
+    // Laid out again only for other groups: what is drawn anew for its width or its names stays where it was.
+    const laid = JSON.stringify([nodes, this.lines]);
+    if (this.laid !== laid) this.at = laidOut(nodes, this.lines, this.known, width / height);
+    this.laid = laid;
     this.known = new Map(nodes.map(({ id }, index) => [id, this.at[index]]));
     this.nodes = nodes;
     const label = `${counted(this.groups.length, "group")} of alike payments; the table (m) tells each`;
@@ -107,10 +110,7 @@ export class Graph {
       shape("line", { class: "alike", "data-ends": `${a} ${b}`, "data-shared": shared, x1: this.at[a].x, y1: this.at[a].y, x2: this.at[b].x, y2: this.at[b].y }, tip(`${shared} of 7 features are the same`)),
     );
     const groups = this.groups.map((group, index) => this.#group(group, index));
-    const names = this.groups.slice(0, NAMED).map((group, index) => {
-      const { x, y } = this.at[index];
-      return words(x, y + nodes[index].radius + 11, summary(group, this.places), { class: "group-name", "text-anchor": "middle" });
-    });
+    const names = this.#names();
     this.svg = shape("svg", { class: "graph", width, height, role: "group", "aria-label": label }, ...lines, ...groups, ...names);
     const box = bounds(nodes, this.at, 26);
     this.#look(this.view ?? fitted(box, width / height));
@@ -127,6 +127,22 @@ export class Graph {
     body.replaceChildren(element("div", { class: "graph-box" }, this.svg, element("div", { class: "graph-tools" }, reset, closer, farther)), note);
     this.#rove(focused ?? this.selected ?? this.groups[0].id, Boolean(focused));
     this.#highlight();
+  }
+
+  // The names of the largest that lie on no other name; all others are told on hover, and in the table.
+  #names() {
+    const taken = [];
+    const shown = [];
+    this.groups.forEach((group, index) => {
+      if (shown.length === NAMED) return;
+      const text = summary(group, this.places);
+      const [x, y] = [this.at[index].x, this.at[index].y + this.nodes[index].radius + 11];
+      const half = text.length * 2.7 + 4;
+      if (taken.some((other) => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 13)) return;
+      taken.push({ x, y, half });
+      shown.push(words(x, y, text, { class: "group-name", "text-anchor": "middle", "data-of": index }));
+    });
+    return shown;
   }
 
   #group(group, index) {
@@ -217,6 +233,7 @@ export class Graph {
     }
     const near = new Set([index, ...this.#near(index).map(({ group }) => this.groups.indexOf(group))]);
     for (const node of this.svg.querySelectorAll(".group")) node.classList.toggle("near", near.has(Number(node.dataset.index)));
+    for (const node of this.svg.querySelectorAll(".group-name")) node.classList.toggle("near", near.has(Number(node.dataset.of)));
   }
 
   #zoom(factor) {

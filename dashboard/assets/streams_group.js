@@ -70,7 +70,7 @@ export class GroupPanel {
     const figures = facts([
       ["payments", exact(payments), "Payments whose features are nearly the same."],
       ["people", exact(people), "Different people who paid; one person's habit is no group."],
-      ["similarity", `${percent(similarity)} or more`, "Jaccard similarity of features that joined the group, verified exactly for each pair that LSH found."],
+      ["similarity", similarity === 1 ? "100 %" : `${percent(similarity)} or more`, "Jaccard similarity of features that joined the group, verified exactly for each pair that LSH found."],
       ["window", when(window_start_ms), "Begin of the closed window that they were found in."],
     ]);
     const near = this.near.map(({ group, shared: count }) => {
@@ -118,8 +118,10 @@ export class GroupPanel {
     }
     const lines = rows.map((one) => [when(one.minute_ms), `${one.currency} ${exact(one.amount)}`, one.merchant, one.category, one.verdict.replace("-", " ")]);
     const more = this.group.payments - rows.length;
+    const shown = table("Payments of the group, newest first", ["When", "Amount", "Merchant", "Category", "Verdict"], lines, { class: "table members-table" });
+    for (const row of shown.querySelectorAll("tr")) [2, 3].forEach((column) => row.children[column].classList.add("text"));
     this.list.replaceChildren(
-      table("Payments of the group, newest first", ["When", "Amount", "Merchant", "Category", "Verdict"], lines, { class: "table members-table" }),
+      shown,
       more > 0 ? element("p", { class: "note quiet" }, `${counted(more, "more payment")}; at most ${exact(Math.min(100, named))} are named.`) : "",
     );
   }

@@ -44,7 +44,7 @@ function apart(nodes, at, push) {
       let [dx, dy] = [at[b].x - at[a].x, at[b].y - at[a].y];
       if (!dx && !dy) [dx, dy] = [0.01 * (b - a), 0.01];
       const far = Math.hypot(dx, dy);
-      const room = nodes[a].radius + nodes[b].radius + 12;
+      const room = nodes[a].radius + nodes[b].radius + 20;
       const force = far < room ? (room - far) * 0.5 + 1 : (room * room * 0.35) / (far * far);
       push[a].x -= (dx / far) * force;
       push[a].y -= (dy / far) * force;

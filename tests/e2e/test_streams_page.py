@@ -37,7 +37,7 @@ def drawn(watched: Watched) -> None:
 def test_before_the_first_answer_the_outline_stands_and_says_that_it_is_connecting(open_page: OpenPage) -> None:
     with DashboardServer(World()) as server:
         watched = open_page(server, "streams", java_script_enabled=False, **_DESK)
-        assert watched.page.locator(".panel .bones").count() == 6
+        assert watched.page.locator(".panel .bones").count() == 7
         assert text(watched, ".pill") == "connecting"
         assert "veilocity rubric" in text(watched, "noscript")
         watched.shot("streams-loading")
@@ -62,9 +62,11 @@ def test_a_good_day_is_told_in_bounds_beside_the_truth(open_page: OpenPage, tmp_
         assert "1,204" in text(watched, "#estimates tbody tr:nth-child(1)")
         assert "not known" in text(watched, "#estimates tbody tr:nth-child(1)")
         merchants = text(watched, "#estimates tbody tr:nth-child(2)")
-        assert "254 to 271 265 4.1 kB / 4.2 kB" in merchants
+        assert "262 254 to 271 265 4.1 kB exactly 4.2 kB" in merchants
         assert watched.page.locator("#estimates svg .true-mark").count() == 4
         assert "5,311" in text(watched, "#filter .facts")
+        assert "5,204" in text(watched, "#counts .facts")
+        assert watched.page.locator("#counts a").get_attribute("href") == "privacy"
         assert watched.page.locator(".graph .group").count() == 44
         assert watched.page.locator(".graph .alike").count() > 20
         assert watched.page.locator("#sample tbody tr").count() == 60
@@ -145,8 +147,8 @@ def test_times_are_those_of_the_reader_and_in_utc_on_hover(open_page: OpenPage) 
         watched = opened(open_page, server, timezone_id="Asia/Kolkata")
         watched.until(lambda: watched.page.locator("#sample tbody time").count() > 0, "the sample is listed")
         time = watched.page.locator("#sample tbody time").first
-        assert time.inner_text() == "22 Nov, 20:29"
-        assert time.get_attribute("title") == "2026-11-22 14:59 UTC"
+        assert time.inner_text() == "22 Nov, 13:49"
+        assert time.get_attribute("title") == "2026-11-22 08:19 UTC"
 
 
 def test_a_group_that_is_gone_is_told(open_page: OpenPage) -> None:

@@ -198,7 +198,7 @@ def test_the_link_for_the_app_holds_address_and_token() -> None:
 
 def test_the_picture_has_the_modules_of_the_code() -> None:
     text = configuration_link("http://192.168.178.21:8088/v1/sensor-logger", "x" * 64)
-    code = segno.make(text, error="m", micro=False)
+    code = segno.make(text, error="l", micro=False)
     svg = qr_svg(text)
     drawn = set()
     path = re.search(r'class="qrline"[^>]* d="([^"]+)"', svg)
