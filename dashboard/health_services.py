@@ -73,6 +73,12 @@ class Services:
         self._kafka: AdminClient | None = None
         self._threads = ThreadPoolExecutor(max_workers=len(self._targets) + 3, thread_name_prefix="health")
 
+    def close(self) -> None:
+        """Let the connections go."""
+        self._threads.shutdown()
+        self._reader.close()
+        self._elastic.close()
+
     def ask(self) -> Answers:
         """Return what everybody answers; raises nothing."""
         servers: dict[str, Callable[[], tuple[Service, Progress | None]]] = {

@@ -126,7 +126,7 @@ function advice({ state, answer, trouble }) {
   return ["", ""];
 }
 
-const page = new Page(line, PANELS, { asides, clock, advice, words: { off: "off" } });
+const page = new Page(line, PANELS, { asides, clock, advice, words: { off: "off", "store-down": "Kafka down" } });
 
 line.addEventListener("answer", () => {
   const { answer } = line;

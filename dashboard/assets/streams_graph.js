@@ -98,7 +98,7 @@ export class Graph {
   #picture(body) {
     const nodes = this.groups.map((group) => ({ id: group.id, radius: 8 + 2.4 * Math.sqrt(Math.min(DOTS_MOST, group.members)) }));
     const width = body.clientWidth;
-    const height = Math.max(300, Math.min(460, Math.round(width * 0.58)));
+    const height = Math.max(300, Math.min(520, Math.round(width * 0.76)));
     // Laid out again only for other groups: what is drawn anew for its width or its names stays where it was.
     const laid = JSON.stringify([nodes, this.lines]);
     if (this.laid !== laid) this.at = laidOut(nodes, this.lines, this.known, width / height);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from threading import Thread
 
 import msgspec
@@ -88,13 +89,13 @@ def test_groups_are_newest_first_bounded_and_of_complete_batches(service_setting
     assert found.features == ("category=groceries",)
 
 
-def test_the_page_of_streams_shows_what_the_store_holds(service_settings: Settings) -> None:
+def test_the_page_of_streams_shows_what_the_store_holds(service_settings: Settings, reader: StreamsReader) -> None:
     with writing(service_settings) as writer:
         for seq in range(4):
             writer.write(both(batch(seq)))
         members = tuple(sorted(token("transaction", number) for number in range(0, 80, 4)))
         writer.write(both(msgspec.structs.replace(batch(4), sample=Sample("sample", 4, 100, members))))
-    client = create_server(Hub(), streams=StreamsDesk(lambda: StreamsReader(service_settings))).test_client()
+    client = create_server(Hub(), streams=StreamsDesk(lambda: reader)).test_client()
     told = client.get("/streams/state").get_json()
     assert (told["store"], told["counts"]["payments"], told["sample"]["size"], told["sample"]["found"]) == ("up", 100, 20, 20)
     share = next(one for one in told["sample"]["estimates"] if one["what"] == "Flagged share")
@@ -108,11 +109,12 @@ def test_the_page_of_streams_shows_what_the_store_holds(service_settings: Settin
 
 def test_a_store_that_is_gone_is_said_to_be_down() -> None:
     settings = load({}, mongodb_uri=SecretStr(_NOWHERE))
-    client = create_server(Hub(), streams=StreamsDesk(lambda: StreamsReader(settings))).test_client()
-    told = client.get("/streams/state").get_json()
-    assert (told["store"], told["loaded"]) == ("down", False)
-    with pytest.raises(StoreUnavailableError):
-        StreamsReader(settings).sketches()
+    with closing(StreamsReader(settings)) as reader:
+        client = create_server(Hub(), streams=StreamsDesk(lambda: reader)).test_client()
+        told = client.get("/streams/state").get_json()
+        assert (told["store"], told["loaded"]) == ("down", False)
+        with pytest.raises(StoreUnavailableError):
+            reader.sketches()
 
 
 def send(settings: Settings, *fixes: Fix) -> None:
@@ -183,21 +185,26 @@ def test_a_kafka_that_is_gone_is_told_and_found_again(service_settings: Settings
     page.desk.stop()
 
 
-@pytest.fixture(name="watched")
-def _watched(service_settings: Settings) -> Iterator[tuple[Settings, object]]:
+@pytest.fixture(name="settings")
+def _settings(service_settings: Settings) -> Iterator[Settings]:
     """Give settings under which something answers for the rules service, and nothing for the others."""
     server = metrics.serve(service_settings.rules_metrics_port)
-    yield service_settings, server
+    yield service_settings
     assert server is not None
     server.shutdown()
     server.server_close()
 
 
-def test_who_answers_is_told_and_who_is_silent_is_named_with_what_to_do(watched: tuple[Settings, object]) -> None:
-    settings, _ = watched
+@pytest.fixture(name="services")
+def _services(settings: Settings) -> Iterator[Services]:
+    with closing(Services(settings)) as services:
+        yield services
+
+
+def test_who_answers_is_told_and_who_is_silent_is_named_with_what_to_do(settings: Settings, services: Services) -> None:
     with writing(settings) as writer:
         writer.write(both(batch(0)))
-    desk = HealthDesk(lambda: Services(settings), lambda: take_census(settings))
+    desk = HealthDesk(lambda: services, lambda: take_census(settings))
     client = create_server(Hub(), health=desk).test_client()
     told = client.get("/health/state").get_json()
     assert {one["name"]: one["state"] for one in told["services"]} == {
@@ -233,6 +240,7 @@ def test_when_every_server_is_gone_each_is_named_within_seconds_and_no_password_
     asking.start()
     asking.join(20.0)
     assert not asking.is_alive()
+    services.close()
     assert [one.state for one in found[0].services] == ["silent"] * 7
     assert "not-a-secret" not in str(found[0])
     assert found[0].progress is None
@@ -240,5 +248,6 @@ def test_when_every_server_is_gone_each_is_named_within_seconds_and_no_password_
 
 def test_a_kafka_without_our_topics_is_not_ready(service_settings: Settings) -> None:
     other = service_settings.model_copy(update={"kafka_topic_prefix": "nobody-made-these."})
-    kafka = next(one for one in Services(other).ask().services if one.name == "kafka")
+    with closing(Services(other)) as services:
+        kafka = next(one for one in services.ask().services if one.name == "kafka")
     assert (kafka.state, "veilocity topics" in kafka.advice) == ("unready", True)
