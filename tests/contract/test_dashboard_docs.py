@@ -15,7 +15,8 @@ from dashboard.navigation import PAGES, html_links
 from dashboard.phone_desk import PhoneDesk
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.streams_desk import StreamsDesk
-from tests.e2e.pages_world import HealthWorld, PhoneWorld, StreamsWorld
+from tests.e2e.health_world import HealthWorld
+from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.settings import load
 

@@ -22,7 +22,8 @@ from dashboard.scraping import parse
 from dashboard.streams_course import CourseFile
 from dashboard.streams_desk import StreamsDesk
 from tests.e2e.dashboard_world import World
-from tests.e2e.pages_world import PRIVACY_METRICS, HealthWorld, PhoneWorld, StreamsWorld
+from tests.e2e.health_world import PRIVACY_METRICS, HealthWorld
+from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.settings import Settings, load
 

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.dashboard_browser import OpenPage, Watched
 from tests.e2e.dashboard_server import DashboardServer, now_ms
 from tests.e2e.dashboard_world import World
-from tests.e2e.pages_world import HealthWorld, health_day
+from tests.e2e.health_world import HealthWorld, health_day
 from tests.e2e.privacy_world import progress
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]

@@ -17,7 +17,7 @@ from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
 from dashboard.health_figures import Look, figures, latency, quantile
 from dashboard.scraping import EMPTY, ask, parse, targets
-from tests.e2e.pages_world import HealthWorld, health_day, scrapes
+from tests.e2e.health_world import HealthWorld, health_day, scrapes
 from tests.e2e.privacy_world import HOUR_MS, START_MS
 from veilocity.errors import SettingsError, StoreUnavailableError
 from veilocity.settings import load

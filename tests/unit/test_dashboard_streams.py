@@ -18,7 +18,8 @@ from dashboard.streams_course import CourseFile
 from dashboard.streams_desk import EXACT_MOST, StreamsDesk
 from dashboard.streams_picture import picture_distinct, picture_filter, picture_groups, picture_sample
 from storage.documents import Progress, Sample
-from tests.e2e.pages_world import CATEGORIES, PRIVACY_METRICS, StreamsWorld, course, group, payment, streams_day
+from tests.e2e.health_world import PRIVACY_METRICS
+from tests.e2e.pages_world import CATEGORIES, StreamsWorld, course, group, payment, streams_day
 from tests.e2e.privacy_world import HOUR_MS, START_MS, progress
 
 NOW_MS = START_MS + 15 * HOUR_MS
