@@ -11,6 +11,7 @@ import { when } from "./times.js";
 
 const DOTS_MOST = 60;
 const NAMED = 9;
+const LETTERS = 11;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Graph {
@@ -43,7 +44,8 @@ export class Graph {
       body.replaceChildren(
         empty(
           "No group was found yet.",
-          "Payments are compared when their window closes (an hour and ten minutes of event time by default). Seven features are compared: amount, category, place, channel, device, merchant and the quarter of the hour.",
+          "Payments are compared when their window closes (an hour and ten minutes of event time by default). Seven features are compared: amount, category, place, channel, device, merchant and the quarter of the hour. A group needs two people.",
+          "The course draws the graph of a stream of its own: `veilocity rubric --serve`, then the report below.",
         ),
       );
       this.chosen(null, []);
@@ -110,11 +112,12 @@ export class Graph {
       shape("line", { class: "alike", "data-ends": `${a} ${b}`, "data-shared": shared, x1: this.at[a].x, y1: this.at[a].y, x2: this.at[b].x, y2: this.at[b].y }, tip(`${shared} of 7 features are the same`)),
     );
     const groups = this.groups.map((group, index) => this.#group(group, index));
-    const names = this.#names();
-    this.svg = shape("svg", { class: "graph", width, height, role: "group", "aria-label": label }, ...lines, ...groups, ...names);
     const box = bounds(nodes, this.at, 26);
-    this.#look(this.view ?? fitted(box, width / height));
     this.home = fitted(box, width / height);
+    this.width = width;
+    const names = this.#names(this.home.width / width);
+    this.svg = shape("svg", { class: "graph", width, height, role: "group", "aria-label": label }, ...lines, ...groups, ...names);
+    this.#look(this.view ?? this.home);
     this.#listen();
     const reset = element("button", { class: "plain", title: "Everything in view" }, "Fit");
     reset.addEventListener("click", () => this.#look(this.home, true));
@@ -130,15 +133,15 @@ export class Graph {
   }
 
   // The names of the largest that lie on no other name; all others are told on hover, and in the table.
-  #names() {
+  #names(unit) {
     const taken = [];
     const shown = [];
     this.groups.forEach((group, index) => {
       if (shown.length === NAMED) return;
       const text = summary(group, this.places);
-      const [x, y] = [this.at[index].x, this.at[index].y + this.nodes[index].radius + 11];
-      const half = text.length * 2.7 + 4;
-      if (taken.some((other) => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 13)) return;
+      const [x, y] = [this.at[index].x, this.at[index].y + this.nodes[index].radius + LETTERS * unit];
+      const half = (text.length * 2.9 + 4) * unit;
+      if (taken.some((other) => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 1.3 * LETTERS * unit)) return;
       taken.push({ x, y, half });
       shown.push(words(x, y, text, { class: "group-name", "text-anchor": "middle", "data-of": index }));
     });
@@ -247,6 +250,8 @@ export class Graph {
   #look(view, home = false) {
     this.view = view;
     this.svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
+    // Letters keep their size however close one comes.
+    for (const name of this.svg.querySelectorAll(".group-name")) name.setAttribute("font-size", (LETTERS * view.width) / this.width);
     // Back home the next drawing may fit anew.
     if (home) this.view = { ...view };
   }
