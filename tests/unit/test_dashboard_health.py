@@ -100,7 +100,7 @@ def test_without_news_the_percentiles_are_of_the_whole_time_and_say_so() -> None
 def test_a_process_that_began_anew_is_counted_from_its_beginning() -> None:
     found = latency("Alert", "", [(0.1, 4.0), (INF, 4.0)], [(0.1, 9.0), (INF, 900.0)])
     assert found is not None
-    assert found.count == 4
+    assert (found.count, found.lately) == (4, True)
     looks = [Look(0, {"ingest": parse('# TYPE a counter\nveilocity_ingest_rejects_total{kind="k",reason="r"} 50\n')})]
     looks.append(Look(1_000, {"ingest": parse('# TYPE a counter\nveilocity_ingest_rejects_total{kind="k",reason="r"} 2\n')}))
     assert [(one.lately, one.ever) for one in figures(looks).problems] == [(2, 2)]
