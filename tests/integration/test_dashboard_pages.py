@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from threading import Thread
+from typing import Any
 
 import msgspec
 import pytest
@@ -133,8 +134,8 @@ class Phone:
         self.client: FlaskClient = create_server(Hub(), phone=self.desk).test_client()
         self.me = {"Veilocity-Viewer": self.client.post("/phone/enter", json={}).get_json()["viewer"]}
 
-    def state(self, after: int = 0) -> dict[str, object]:
-        found: dict[str, object] = self.client.get(f"/phone/state?after={after}", headers=self.me).get_json()
+    def state(self, after: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.get(f"/phone/state?after={after}", headers=self.me).get_json()
         return found
 
 
@@ -151,14 +152,14 @@ def test_a_phone_that_begins_is_offered_and_its_readings_come_from_kafka_to_its_
     assert page.state()["candidates"] == [], "what was there before is not read"
     send(settings, *walk(device, now_ms(), 2, session="s2"))
     until(lambda: bool(page.state()["candidates"]), "the phone is offered")
-    (offered,) = page.state()["candidates"]  # type: ignore[misc]  # a list
+    (offered,) = page.state()["candidates"]
     assert offered["tail"] == device[-4:]
     page.client.post("/phone/pair", json={"candidate": offered["handle"]}, headers=page.me)
     path = walk(device, now_ms(), 40, session="s2", first=3)
     send(settings, *walk("another-phone", now_ms(), 40), *path)
-    until(lambda: len(page.state()["readings"]) == 40, "its readings are here")  # type: ignore[arg-type]  # a list
+    until(lambda: len(page.state()["readings"]) == 40, "its readings are here")
     rows = page.state()["readings"]
-    assert [(row[2], row[3]) for row in rows] == [(fix.lat, fix.lon) for fix in path]  # type: ignore[attr-defined]  # a list of rows
+    assert [(row[2], row[3]) for row in rows] == [(fix.lat, fix.lon) for fix in path]
     page.client.post("/phone/leave", json={}, headers=page.me)
     thread = page.desk._source._thread  # type: ignore[attr-defined]  # the reader's own
     thread.join(10.0)
@@ -174,7 +175,7 @@ def test_a_record_that_does_not_decode_costs_nothing_but_itself(service_settings
     producer.produce(topic_name(settings, FIXES), key=b"phone-a", value=b"{")
     assert producer.flush(20.0) == 0
     send(settings, *walk("phone-a", now_ms(), 1))
-    until(lambda: len(page.state()["readings"]) == 1, "the next one is here")  # type: ignore[arg-type]  # a list
+    until(lambda: len(page.state()["readings"]) == 1, "the next one is here")
     page.desk.stop()
 
 
