@@ -7,6 +7,9 @@
 | `/healthz` | `ok` while the page can be served and news are asked for, whether or not the store answers |
 | `/metrics` | Prometheus |
 | `/privacy` | the page of privacy, `/privacy/state` what it shows |
+| `/streams` | the page of streams, `/streams/state` what it shows, `/streams/group` the payments of one group |
+| `/phone` | the page of the phone, and what it asks (`dashboard.phone_page`) |
+| `/health` | the page of health, `/health/state` what it shows |
 | `/rubric` | the report of `veilocity rubric --serve`, where there is one |
 | `/login`, `/logout`, `/password`, `/accounts`, `/api/account` | who is let in (`dashboard.access`) |
 | `/api/cases`, `/api/alerts` | triage (`dashboard.case_api`) |
@@ -17,22 +20,17 @@ Which role each of them needs is one table: `dashboard.access.permissions`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from dash import Dash
 from flask import Flask, Response, request
 
 from dashboard import layout
-from dashboard.access import Access, add_accounts, add_headers, add_login, protect
-from dashboard.access.accounts_page import AccountAdmin
+from dashboard.access import Access, add_headers, add_login, protect
 from dashboard.access.headers import policy
-from dashboard.case_api import CaseDesk, add_cases
 from dashboard.compression import compress_static
-from dashboard.course import add_course
+from dashboard.desks import Desks
 from dashboard.events import Hub
-from dashboard.privacy_desk import PrivacyDesk
-from dashboard.privacy_page import add_privacy
 from veilocity import metrics
 from veilocity.errors import ServiceUnavailableError
 
@@ -49,25 +47,15 @@ class _Page(Dash):
 
 
 def create_server(
-    hub: Hub,
-    healthy: Callable[[], bool] = lambda: True,
-    course: Path | None = None,
-    privacy: PrivacyDesk | None = None,
-    *,
-    access: Access | None = None,
-    cases: CaseDesk | None = None,
-    accounts: AccountAdmin | None = None,
+    hub: Hub, healthy: Callable[[], bool] = lambda: True, desks: Desks | None = None, *, access: Access | None = None
 ) -> Flask:
     """Return the application.
 
     Args:
         hub: where the streams come from.
         healthy: whether somebody still asks the store for news.
-        course: file of the report that `/rubric` shows; without it there is no such page.
-        privacy: what the page `/privacy` shows; without it there is no such page.
+        desks: what stands behind the other pages; a page without its desk is not there.
         access: who is let in; by default everybody on this machine, as with `VEILOCITY_DASHBOARD_LOGIN=off`.
-        cases: answers what is about cases; without it there are no such addresses.
-        accounts: where administrators change accounts; without it there is no such page.
     """
     access = access or Access()
     server = Flask("dashboard", static_folder=None)
@@ -86,15 +74,8 @@ def create_server(
     )
     app.layout = layout.page()
     _add_routes(server, hub, healthy)
-    if accounts is not None:
-        add_accounts(server, accounts, access.clock_ms)
     add_login(server, access)
-    if cases is not None:
-        add_cases(server, cases)
-    if course is not None:
-        add_course(server, course)
-    if privacy is not None:
-        add_privacy(server, privacy)
+    (desks or Desks()).add_to(server, access)
     compress_static(server)
     add_headers(server, _policy(app.csp_hashes()), https=access.https)
     return server

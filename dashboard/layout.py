@@ -10,6 +10,8 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from dashboard.navigation import dash_links
+
 __all__ = ["INDEX", "OUTLINE", "page"]
 
 _SKELETON_ROWS = "".join('<li class="row skeleton"><i></i><b></b><s></s></li>' for _ in range(8))
@@ -105,14 +107,7 @@ def _bar() -> html.Header:
     return html.Header(
         [
             html.H1([html.Img(src="assets/icon.svg", alt="", width="20", height="20"), "Veilocity"], className="brand"),
-            html.Nav(
-                [
-                    html.A("Live", href="./", **_attributes(aria_current="page")),
-                    html.A("Privacy", href="privacy", title="What the audit found, what was released, and what it cost (p)"),
-                ],
-                className="pages",
-                **_attributes(aria_label="Pages"),
-            ),
+            dash_links("Live"),
             html.Dl(counters, className="counters"),
             html.Div(
                 [html.Span(_NONE, id="clock"), html.Small("event time, UTC")],
@@ -126,7 +121,7 @@ def _bar() -> html.Header:
                 role="status",
                 **_attributes(data_state="connecting"),
             ),
-            html.Div(id="account", className="account"),
+            html.Div(id="who", className="account"),
             dmc.ActionIcon(
                 html.Span(className="theme-glyph", **_attributes(aria_hidden="true")),
                 id="theme",

@@ -10,6 +10,7 @@ import msgspec
 from flask import Flask, Response
 
 from dashboard.access.headers import policy
+from dashboard.navigation import html_links
 from dashboard.privacy_desk import PrivacyDesk
 
 __all__ = ["PATH", "STATE_PATH", "add_privacy"]
@@ -53,15 +54,14 @@ _PAGE = f"""<!DOCTYPE html>
   <body data-connection="connecting" data-content="loading">
     <header class="bar">
       <h1 class="brand"><img src="assets/icon.svg" alt="" width="20" height="20">Veilocity</h1>
-      <nav class="pages" aria-label="Pages"><a href="./" title="The live map (l)">Live</a>
-        <a href="privacy" aria-current="page">Privacy</a></nav>
+      {html_links("Privacy")}
       <span class="stretch"></span>
       <button id="tables" class="plain" aria-pressed="false" title="Every figure as text (m)">Tables</button>
       <div class="clock" title="Latest minute at which anything happened, by the clock of the events, not of this computer."><span
         id="clock">\N{EN DASH}</span><small>event time, UTC</small></div>
       <span id="connection" class="pill" role="status" data-state="connecting"><span id="connection-word">connecting</span><span
         id="connection-age" aria-hidden="true"></span></span>
-      <div id="account" class="account"></div>
+      <div id="who" class="account"></div>
       <button id="theme" class="round" aria-label="Switch between dark and light (t)"><span class="theme-glyph"
         aria-hidden="true"></span></button>
     </header>

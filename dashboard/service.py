@@ -25,15 +25,25 @@ from dashboard.access import Access
 from dashboard.app import create_server
 from dashboard.case_api import CaseDesk, Unmask
 from dashboard.course import course_file
+from dashboard.desks import Desks
 from dashboard.events import Hub
+from dashboard.health_desk import HealthDesk
+from dashboard.health_services import Services
+from dashboard.phone_desk import PhoneDesk
+from dashboard.phone_reader import Reader as PhoneReader
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
+from dashboard.scraping import EMPTY, Scrape, ask, targets
+from dashboard.streams_course import CourseFile
+from dashboard.streams_desk import StreamsDesk
 from storage.accounts import AccountStore, LoginDoor
 from storage.cases import CaseReader, CaseWriter
 from storage.cases.watch import LabelWatch
+from storage.census import take_census
 from storage.privacy_queries import PrivacyReader
 from storage.queries import Reader
 from storage.roles import Role
+from storage.streams_queries import StreamsReader
 from veilocity.errors import PortTakenError, SettingsError
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
@@ -157,15 +167,34 @@ class _Service(BaseApplication):
         )
         cases = CaseDesk(CaseReader(self._settings), CaseWriter(self._settings), self._unmask)
         accounts = AccountStore(self._settings) if login else None
-        server = create_server(
-            hub, lambda: poller.alive, course_file(self._settings), privacy, access=access, cases=cases, accounts=accounts
+        streams = StreamsDesk(
+            lambda: StreamsReader(self._settings),
+            scrape=self._ask_privacy,
+            course=CourseFile(course_file(self._settings)).read,
+            stale_s=self._settings.dashboard_stale_s,
         )
+        phone = PhoneDesk(self._settings, lambda room: PhoneReader(self._settings, room), stale_s=self._settings.dashboard_stale_s)
+        health = HealthDesk(lambda: Services(self._settings), lambda: take_census(self._settings), stale_s=self._settings.dashboard_stale_s)
+        desks = Desks(
+            cases=cases,
+            accounts=accounts,
+            course=course_file(self._settings),
+            privacy=privacy,
+            streams=streams,
+            phone=phone,
+            health=health,
+        )
+        server = create_server(hub, lambda: poller.alive, desks, access=access)
         if self._settings.dashboard_proxies:
             server.wsgi_app = ProxyFix(server.wsgi_app, x_for=self._settings.dashboard_proxies, x_proto=0)  # type: ignore[method-assign]  # Flask's own advice
         server.extensions["veilocity"] = (hub, poller)
         poller.start()
         LabelWatch(self._settings).start()
         return server
+
+    def _ask_privacy(self) -> Scrape:
+        url = next(target.url for target in targets(self._settings) if target.name == "privacy")
+        return ask(url)[1] if url else EMPTY
 
 
 def _end_streams_when_told(worker: Any) -> None:

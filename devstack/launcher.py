@@ -7,6 +7,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from devstack.cancellation import Cancellation, Cancelled, signals_cancel
+from devstack.environment import changed
 from devstack.process import State
 from devstack.servers import SERVERS
 from devstack.services import configured
@@ -49,6 +50,9 @@ def run(  # every one is an option of the command
     """
     status = for_console(Console())
     cancellation = Cancellation()
+    if "dashboard_phone" not in settings.model_fields_set:
+        # On one's own machine a phone is one's own; elsewhere the setting says so.
+        settings = changed(settings, dashboard_phone="on")
     stack = Stack(
         settings,
         services=configured(settings),

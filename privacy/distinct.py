@@ -57,6 +57,14 @@ class DistinctCounts:
             counts.append(DistinctCount(of, round(sketch.estimate()), math.floor(bounds.low), math.ceil(bounds.high)))
         return tuple(counts)
 
+    def memory_bytes(self) -> dict[str, int]:
+        """Return what each sketch holds, in bytes.
+
+        >>> DistinctCounts().memory_bytes()
+        {'people': 4096, 'merchants': 4096, 'places': 4096}
+        """
+        return {of: sketch.memory_bytes for of, sketch in self._sketches.items()}
+
     def to_bytes(self) -> bytes:
         """Return the sketches as bytes, for the ledger."""
         return msgspec.msgpack.encode({of: sketch.to_bytes() for of, sketch in self._sketches.items()})

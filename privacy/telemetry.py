@@ -26,6 +26,9 @@ _PAYMENTS = metrics.gauge("privacy_payments", "Decided payments since the beginn
 _RECORDS = metrics.gauge("privacy_records", "Records read since the beginning.", "kind")
 _STATE = metrics.gauge("privacy_state_items", "Items held between micro-batches.", "kind")
 _ERROR_RATE = metrics.gauge("privacy_filter_error_rate", "Chance that the `seen before` filter takes a new place for a known one.")
+_SKETCH_BYTES = metrics.gauge("privacy_sketch_bytes", "Bytes that a sketch of the stream holds, without the language's overhead.", "kind")
+_FILL = metrics.gauge("privacy_filter_fill_ratio", "Share of the bits of the `seen before` filter that are set.")
+_CAPACITY = metrics.gauge("privacy_filter_capacity", "Pairs of a person and a place that the `seen before` filter holds at its error rate.")
 _REFUSED_WINDOWS = metrics.gauge("privacy_budget_refused_windows", "Windows without counts, because the budget of their people was spent.")
 _SEQ = metrics.gauge("privacy_seq", "Number of the last micro-batch.")
 _RELEASE_DELAY = metrics.histogram(
@@ -82,6 +85,7 @@ class Telemetry:
         if state.counts:
             _REFUSED_WINDOWS.set(state.counts.windows_left_out)
         _ERROR_RATE.set(state.places.present_error_rate())
+        _show_sketches(state)
         if state.applied:
             _LOG.info("Requests to forget somebody were carried out.", count=len(state.applied), batch=documents.progress.seq)
         for one in documents.releases:
@@ -130,6 +134,14 @@ def _show_average(average: Average) -> None:
     for gauge, value in ((_AVERAGE_LAT, average.lat), (_AVERAGE_LON, average.lon), (_AVERAGE_ALT, average.altitude_m)):
         gauge.set(nan if value is None else value)
     _MINUTES.labels("withheld" if average.lat is None else "told").inc()
+
+
+def _show_sketches(state: StageState) -> None:
+    sizes = {"sample": state.sample.memory_bytes, "visits": state.places.memory_bytes, **state.distinct.memory_bytes()}
+    for kind, size in sizes.items():
+        _SKETCH_BYTES.labels(kind).set(size)
+    _FILL.set(state.places.fill())
+    _CAPACITY.set(state.places.capacity)
 
 
 def _show_progress(progress: Progress) -> None:

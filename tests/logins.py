@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from flask import Flask
+from flask.testing import FlaskClient
 from playwright.sync_api import Page
 
 from devstack import Stack
@@ -53,6 +55,13 @@ def client_of(url: str, name: str = "ada", password: str = PASSWORD) -> Iterator
         told = client.get("/api/account").json()
         client.headers[told["csrf"]["header"]] = told["csrf"]["token"]
         yield client
+
+
+def from_page(server: Flask) -> FlaskClient:
+    """Return a client whose requests say that they come from a page of the server, as a browser's do."""
+    client = server.test_client()
+    client.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
+    return client
 
 
 def token_in(page: str) -> str:

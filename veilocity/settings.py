@@ -79,6 +79,11 @@ class Settings(BaseModel):
 
     # Ingest
     ingest_host: str = Field("127.0.0.1", description="Address the gateway listens on; 0.0.0.0 to let a phone reach it.")
+    ingest_public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Address at which phones reach the gateway; empty for the addresses of this machine.",
+    )
     ingest_port: int = Field(8088, ge=1, le=65535, description="Port the gateway listens on.")
     ingest_token: SecretStr = Field(SecretStr(""), description="Token that pushes must carry; empty lets everyone in, on loopback only.")
     ingest_max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body.")
@@ -160,6 +165,15 @@ class Settings(BaseModel):
     dashboard_port: int = Field(8050, ge=1, le=65535, description="Port the dashboard listens on.")
     dashboard_poll_ms: int = Field(250, ge=50, description="How often the dashboard asks the store for news.")
     dashboard_stale_s: float = Field(15.0, gt=0, description="Silence after which the page says that what it shows is old.")
+    dashboard_services: str = Field(
+        "",
+        pattern=r"^((ingest|rules|privacy|dashboard|notify)=https?://[^\s,=]+(,(ingest|rules|privacy|dashboard|notify)=https?://[^\s,=]+)*)?$",
+        description="Where the page of health finds services that run elsewhere: `rules=http://HOST:9101`, separated by commas.",
+    )
+    dashboard_phone: Literal["off", "on"] = Field(
+        "off",
+        description="Whether the page of the phone shows exact places of a paired phone (docs/adr/0022); `veilocity up` turns it on.",
+    )
 
     dashboard_login: Literal["on", "off"] = Field(
         "on", description="Whether people must log in to the dashboard; `off` on a loopback address alone, with the role that cases have."

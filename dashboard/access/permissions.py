@@ -26,6 +26,13 @@ ROUTES: dict[str, Role | None] = {
     "/events": Role.VIEW,
     "/privacy": Role.VIEW,
     "/privacy/state": Role.VIEW,
+    "/streams": Role.VIEW,
+    "/streams/state": Role.VIEW,
+    "/streams/group": Role.VIEW,
+    "/health": Role.VIEW,
+    "/health/state": Role.VIEW,
+    # Exact places of somebody's own phone: the one page that is not masked.
+    **{f"/phone{path}": Role.ADMIN for path in ("", "/connect", "/enter", "/state", "/pair", "/code", "/leave")},
     "/rubric": Role.VIEW,
     "/accounts": Role.ADMIN,
     "/logout": Role.VIEW,
@@ -43,7 +50,7 @@ ROUTES: dict[str, Role | None] = {
 
 ASKED_BY_ITSELF = frozenset({"/api/alerts/<alert>/unmask"})
 """The door behind these routes asks for the role once more and keeps a record of who was refused: it must hear of everyone logged in."""
-BY_PAGES = frozenset({"/events", "/privacy/state", "/api/account"})
+BY_PAGES = frozenset({"/events", "/privacy/state", "/streams/state", "/health/state", "/phone/state", "/api/account"})
 """Asked by pages on their own: no sign that somebody is there, so no use of a session."""
 WHILE_CHANGING = frozenset({"/password", "/logout", "/api/account"})
 """What an account may do whose password is to be replaced first."""

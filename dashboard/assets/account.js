@@ -89,10 +89,10 @@ function follow() {
 
 function place() {
   return new Promise((resolve) => {
-    const found = byId("account");
+    const found = byId("who");
     if (found) return resolve(found);
     const observer = new MutationObserver(() => {
-      const node = byId("account");
+      const node = byId("who");
       if (!node) return;
       observer.disconnect();
       resolve(node);

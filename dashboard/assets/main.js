@@ -6,6 +6,7 @@ import { Evidence } from "./evidence.js";
 import { listen } from "./keyboard.js";
 import { AlertList, PaymentList } from "./list.js";
 import { LiveMap } from "./map.js";
+import { pageKeys } from "./navigation.js";
 import { Places } from "./places.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
@@ -134,7 +135,7 @@ class Desk {
       1: () => this.show("world"),
       2: () => this.show("city"),
       m: () => this.table.toggle(),
-      p: () => window.location.assign("privacy"),
+      ...pageKeys(),
       t: () => window.dispatchEvent(new Event("veilocity-theme-toggle")),
       "+": () => this.map?.camera.zoom(1.6),
       "-": () => this.map?.camera.zoom(1 / 1.6),

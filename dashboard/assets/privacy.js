@@ -3,6 +3,7 @@
 import { byId, element, say } from "./dom.js";
 import { counted, duration, moment, period } from "./format.js";
 import { listen } from "./keyboard.js";
+import { pageKeys } from "./navigation.js";
 import { drawAudit, tellAge } from "./privacy_audit.js";
 import { drawBudget } from "./privacy_budget.js";
 import { Line } from "./privacy_line.js";
@@ -10,7 +11,14 @@ import { told } from "./privacy_parts.js";
 import { drawAccount, drawSizes, drawWindows } from "./privacy_releases.js";
 import { drawTrade } from "./privacy_trade.js";
 
-const WORDS = { connecting: "connecting", live: "live", stale: "stale", disconnected: "disconnected", "store-down": "store down" };
+const WORDS = {
+  connecting: "connecting",
+  live: "live",
+  stale: "stale",
+  disconnected: "disconnected",
+  "store-down": "store down",
+  forbidden: "no permission",
+};
 const LEAST_WIDTH = 160;
 const PANELS = [
   ["audit", (answer) => answer.audit, drawAudit],
@@ -33,7 +41,7 @@ class Page {
     byId("tables").addEventListener("click", () => this.toggle());
     const theme = () => window.dispatchEvent(new Event("veilocity-theme-toggle"));
     byId("theme").addEventListener("click", theme);
-    listen({ m: () => this.toggle(), t: theme, l: () => window.location.assign("./") });
+    listen({ m: () => this.toggle(), t: theme, ...pageKeys() });
   }
 
   toggle() {
@@ -115,6 +123,8 @@ class Page {
     const since = ageS === null ? "" : `What you see is ${duration(ageS)} old. `;
     const { state, answer } = this.line;
     switch (state) {
+      case "forbidden":
+        return ["You may not see this page.", "Ask an administrator for the role that it needs, or sign in as somebody who has it."];
       case "disconnected":
         return ["No connection to the dashboard.", `${since}Trying again every few seconds; if it stays so, is the dashboard running?`];
       case "store-down":

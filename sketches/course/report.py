@@ -29,13 +29,13 @@ import msgspec
 from sketches.course.chapter import Chapter, Curve, Figure, Plot
 from sketches.course.study import CONFIDENCE
 
-__all__ = ["document", "render", "section", "write"]
+__all__ = ["document", "figures_json", "render", "section", "write"]
 
 _MARKS = {"line": "l", "dashes": "d", "steps": "s", "points": "p", "bars": "b"}
 
 
 def write(path: Path, source: str, chapters: Sequence[Chapter], extra: Sequence[Chapter] = (), missing: Sequence[str] = ()) -> None:
-    """Write the report; a reader never sees half of it.
+    """Write the report and, beside it with the ending `.json`, its figures; a reader never sees half of a file.
 
     Args:
         path: the file, replaced if it is there.
@@ -45,12 +45,42 @@ def write(path: Path, source: str, chapters: Sequence[Chapter], extra: Sequence[
         missing: a sentence for each chapter that is left out, and why.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    both = [*chapters, *extra]
+    page, figures = render(source, both, missing).encode(), figures_json(source, both)
+    _replace(path.with_suffix(".json"), figures)
+    _replace(path, page)
+
+
+def _replace(path: Path, content: bytes) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_text(render(source, [*chapters, *extra], missing), encoding="utf-8")
+        fresh.write_bytes(content)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def figures_json(source: str, chapters: Sequence[Chapter]) -> bytes:
+    """Return every figure of the report as JSON: what stands at the end of the stream, without the plots. No number is a gap.
+
+    >>> figures_json("nothing", [])
+    b'{"source":"nothing","confidence":0.95,"chapters":[]}'
+    """
+    told = [
+        {
+            "id": chapter.id,
+            "part": chapter.part,
+            "title": chapter.title,
+            "guarantee": chapter.guarantee,
+            "figures": [_told(figure) for figure in chapter.figures],
+        }
+        for chapter in chapters
+    ]
+    return msgspec.json.encode({"source": source, "confidence": CONFIDENCE, "chapters": told})
+
+
+def _told(figure: Figure) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(figure), "error": figure.error, "holds": figure.holds}
 
 
 def render(source: str, chapters: Sequence[Chapter], missing: Sequence[str] = ()) -> str:

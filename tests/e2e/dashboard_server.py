@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 
+from flask import Response, request
+from pydantic import SecretStr
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from dashboard.access import Access
 from dashboard.app import create_server
+from dashboard.desks import Desks
 from dashboard.events import Hub
+from dashboard.health_desk import HealthDesk
+from dashboard.phone_desk import PhoneDesk
+from dashboard.phone_room import Room
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
+from dashboard.scraping import parse
+from dashboard.streams_course import CourseFile
+from dashboard.streams_desk import StreamsDesk
+from storage.roles import Role
 from tests.e2e.dashboard_world import World
+from tests.e2e.health_world import PRIVACY_METRICS, HealthWorld
+from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.privacy_world import PrivacyWorld
+from veilocity.settings import Settings, load
+
+PUBLIC = "https://phones.example"
+TOKEN = SecretStr("not-a-secret")
 
 
 class _Quiet(WSGIRequestHandler):
@@ -24,9 +42,25 @@ class _Quiet(WSGIRequestHandler):
 class DashboardServer:
     """Context manager; `stop` and `start` in between act like an outage."""
 
-    def __init__(self, world: World, stale_s: float = 60.0, privacy: PrivacyWorld | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        stale_s: float = 60.0,
+        privacy: PrivacyWorld | None = None,
+        *,
+        streams: StreamsWorld | None = None,
+        health: HealthWorld | None = None,
+        settings: Settings | None = None,
+        report: Path | None = None,
+    ) -> None:
         self.world = world
         self.privacy = privacy or PrivacyWorld()
+        self.streams = streams or StreamsWorld()
+        self.health = health or HealthWorld()
+        self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
+        self.report = report
+        self.forbidden: set[str] = set()
+        """Addresses that answer 403, as they do to who lacks the permission."""
         self._stale_s = stale_s
         self._port = 0
         self._server: BaseWSGIServer | None = None
@@ -41,12 +75,32 @@ class DashboardServer:
         self._hub = Hub(self._stale_s)
         self._poller = Poller(lambda: self.world, self._hub, 0.05)
         desk = PrivacyDesk(lambda: self.privacy, audit_every_s=3_600.0, stale_s=self._stale_s, read_every_s=0.2)
-        application = create_server(self._hub, lambda: self._poller.alive, privacy=desk)
+        desks = Desks(privacy=desk, streams=self._streams(), phone=self._phone(), health=self._health())
+        application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=Role.ADMIN))
+        application.before_request(self._refuse)
         self._server = make_server("127.0.0.1", self._port, application, threaded=True, request_handler=_Quiet)
         self._port = self._server.port
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="dashboard-server", daemon=True)
         self._poller.start()
         self._thread.start()
+
+    def _streams(self) -> StreamsDesk:
+        course = CourseFile(self.report).read if self.report else lambda: None
+        scrape = lambda: parse(PRIVACY_METRICS % {"behind": 0, "payments": 1})  # noqa: E731  # as short as what it stands for
+        return StreamsDesk(lambda: self.streams, scrape=scrape, course=course, stale_s=self._stale_s, read_every_s=0.2)
+
+    def _phone(self) -> PhoneDesk:
+        def source(room: Room) -> PhoneWorld:
+            self.phone = PhoneWorld(room)
+            return self.phone
+
+        return PhoneDesk(self.settings, source, stale_s=self._stale_s)
+
+    def _health(self) -> HealthDesk:
+        return HealthDesk(lambda: self.health, self.health.count, stale_s=self._stale_s, read_every_s=0.3)
+
+    def _refuse(self) -> Response | None:
+        return Response("{}", status=403, mimetype="application/json") if request.path in self.forbidden else None
 
     def stop(self) -> None:
         if self._server is None:

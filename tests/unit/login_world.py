@@ -13,15 +13,22 @@ from flask import Flask
 from dashboard.access import Access
 from dashboard.app import create_server
 from dashboard.case_api import CaseDesk, Unmask
+from dashboard.desks import Desks
 from dashboard.events import Hub
+from dashboard.health_desk import HealthDesk
+from dashboard.phone_desk import PhoneDesk
 from dashboard.privacy_desk import PrivacyDesk
+from dashboard.streams_desk import StreamsDesk
 from storage.accounts import Account, Login, Visitor
 from storage.accounts.model import Session
 from storage.cases import Case, CaseEvent, Change
 from storage.roles import Role
 from storage.unmaskings import Unmasking
+from tests.e2e.health_world import HealthWorld
+from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.errors import ConflictError, InvalidInputError, RejectReason, StoreUnavailableError
+from veilocity.settings import load
 
 RIGHT = "the right password"
 NOW_MS = 1_795_400_000_000
@@ -123,11 +130,13 @@ def whole_server(door: Cupboard | None, unmask: Unmask | None = None, *, https: 
     hub.load(None, (), (), ())
     world = PrivacyWorld()
     cases = NoCases()
-    return create_server(
-        hub,
+    desks = Desks(
         course=Path("/nowhere/rubric.html"),
         privacy=PrivacyDesk(lambda: world, audit_every_s=3_600.0),
-        access=Access(door=door, https=https, role=role),
         cases=CaseDesk(cases, cases, unmask),
         accounts=door,
+        streams=StreamsDesk(StreamsWorld),
+        phone=PhoneDesk(load({}), PhoneWorld),
+        health=HealthDesk(HealthWorld, HealthWorld().count),
     )
+    return create_server(hub, desks=desks, access=Access(door=door, https=https, role=role))

@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 from dashboard import course_service
 from dashboard.app import create_server
 from dashboard.course import PATH, course_file
+from dashboard.desks import Desks
 from dashboard.events import Hub
 from veilocity.cli import rubric as command
 from veilocity.errors import PortTakenError
@@ -31,7 +32,7 @@ def _file(tmp_path: Path) -> Path:
 
 
 def both_servers(file: Path) -> list[Flask]:
-    return [create_server(Hub(), course=file), course_service.create_course_server(file)]
+    return [create_server(Hub(), desks=Desks(course=file)), course_service.create_course_server(file)]
 
 
 def rules_of(policy: str) -> dict[str, str]:
@@ -59,7 +60,7 @@ def test_its_policy_lets_its_own_scripts_run_and_nothing_else(file: Path) -> Non
 
 
 def test_the_live_page_keeps_its_own_policy(file: Path) -> None:
-    with_course, without = (create_server(Hub(), course=course).test_client().get("/").headers for course in (file, None))
+    with_course, without = (create_server(Hub(), desks=Desks(course=course)).test_client().get("/").headers for course in (file, None))
     assert with_course["Content-Security-Policy"] == without["Content-Security-Policy"]
     assert "sandbox" not in with_course["Content-Security-Policy"]
 

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from dashboard.app import create_server
+from dashboard.desks import Desks
 from dashboard.events import Hub
 from dashboard.privacy_audit import picture_audit
 from dashboard.privacy_budget import picture_budget
@@ -197,7 +198,7 @@ def test_nobody_waits_for_a_question_that_somebody_else_asks(clock: Clock) -> No
 
 @pytest.fixture(name="client")
 def _client(clock: Clock) -> FlaskClient:
-    return create_server(Hub(), privacy=desk_of(good_day(NOW_MS), clock)).test_client()
+    return create_server(Hub(), desks=Desks(privacy=desk_of(good_day(NOW_MS), clock))).test_client()
 
 
 def test_the_page_runs_only_files_of_ours(client: FlaskClient) -> None:

@@ -98,3 +98,15 @@ def test_the_disk_is_measured_at_each_scrape(tmp_path: Path) -> None:
 
 def test_the_made_up_payments_are_of_more_than_k_people() -> None:
     assert len({one.person for one in PAYMENTS}) == 11
+
+
+def test_what_the_sketches_hold_is_told_in_bytes_and_how_full_the_filter_is() -> None:
+    state = StageState.fresh(POLICY)
+    Telemetry(K).batch_done(MaskedBatch(progress=Progress("privacy", 1)), state, [])
+    assert told("privacy_filter_fill_ratio") == 0.0
+    state.places.update_batch([f"pair {number}" for number in range(200)])
+    Telemetry(K).batch_done(MaskedBatch(progress=Progress("privacy", 2)), state, [])
+    assert told("privacy_filter_fill_ratio") == pytest.approx(state.places.fill()) != 0.0
+    assert told("privacy_filter_capacity") == POLICY.bloom_capacity
+    assert told("privacy_sketch_bytes", kind="visits") == state.places.memory_bytes
+    assert told("privacy_sketch_bytes", kind="people") == 4_096

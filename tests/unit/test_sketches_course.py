@@ -276,7 +276,27 @@ def test_a_chapter_of_another_room_and_a_missing_one_are_on_the_page(tmp_path: P
     assert page.index('<section id="small">') < page.index('<section id="extra">')
     assert '<a href="#extra">k against privacy</a>' in page
     assert '<p class="missing">Left out.</p>' in page
-    assert [one.name for one in file.parent.iterdir()] == ["report.html"]
+    assert sorted(one.name for one in file.parent.iterdir()) == ["report.html", "report.json"]
+
+
+def test_the_figures_stand_beside_the_report_for_programs(tmp_path: Path) -> None:
+    figure = Figure(what="items", estimate=110.0, truth=100.0, low=90.0, high=math.inf, memory_bytes=8, exact_bytes=800)
+    write(tmp_path / "report.html", "a stream", [small_chapter(figures=(figure,))])
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert (told["source"], told["confidence"], told["chapters"][0]["id"]) == ("a stream", 0.95, "small")
+    assert told["chapters"][0]["figures"] == [
+        {
+            "what": "items",
+            "estimate": 110.0,
+            "truth": 100.0,
+            "low": 90.0,
+            "high": None,
+            "memory_bytes": 8,
+            "exact_bytes": 800,
+            "error": 0.1,
+            "holds": True,
+        }
+    ]
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

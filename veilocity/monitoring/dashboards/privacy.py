@@ -77,6 +77,9 @@ _LIMITS = Row(
             "short",
             Target("sum by (outcome) (increase(veilocity_privacy_average_minutes_total[5m]))", "{{outcome}}"),
         ),
+        lines("Seen before: bits that are set", "percentunit", Target("max(veilocity_privacy_filter_fill_ratio)", "fill")),
+        lines("Memory of the sketches", "bytes", Target("max by (kind) (veilocity_privacy_sketch_bytes)", "{{kind}}")),
+        number("Seen before: made for", "short", "max(veilocity_privacy_filter_capacity)", width=8, height=7),
         number("Micro-batches", "short", "max(veilocity_privacy_seq)", width=8, height=7),
     ),
 )
