@@ -34,8 +34,8 @@ from veilocity import settings as kernel_settings
 from veilocity.settings import Settings
 
 ROUNDS = 5
-BATCHES = 2
-"""In every round."""
+BATCHES = {MONGODB: 2, ELASTICSEARCH: 6}
+"""In every round; one store is faster than the other."""
 PLAN = BatchPlan(payments=2_000, alerts=100, people=0, releases=0)
 LIVE = BatchPlan(payments=450, alerts=10, people=400, releases=0, batches_per_minute=20)
 """A micro-batch of three seconds at 1,500 events a second, of people whose phones tell ten places at once."""
@@ -63,7 +63,8 @@ def _alone(one: MaskedBatch) -> MaskedBatch:
 
 
 def _round(number: int, store: str) -> list[MaskedBatch]:
-    return [_alone(batch(PLAN, number * BATCHES + place, store)) for place in range(BATCHES)]
+    count = BATCHES[store]
+    return [_alone(batch(PLAN, number * count + place, store)) for place in range(count)]
 
 
 def _documents(batches: list[MaskedBatch]) -> list[tuple[Kind[Any], list[Document]]]:
@@ -174,14 +175,19 @@ def _elasticsearch(settings: Settings, rounds: int) -> list[Figure]:
     rates = _in_turns(rounds, ways)
     store.close()
     client.close()
-    best = max(("streaming_bulk", "parallel_bulk"), key=lambda name: median(rates[name]))
-    return _figures("elastic", rates, best)
+    # Like the writer, `streaming_bulk` has one chunk on its way; the other one has four.
+    return [*_figures("elastic", rates, "streaming_bulk"), _ratio("elastic.bulk_ratio_to_four_at_once", rates, "parallel_bulk", "")]
 
 
 def _figures(name: str, rates: dict[str, list[float]], peer: str) -> list[Figure]:
-    ratios = [mine / other for mine, other in zip(rates["writer"], rates[peer], strict=True)]
-    figures = [Figure(f"{name}.bulk_ratio_to_raw", round(median(ratios), 3), "ratio", ">= 0.8", peer, round(median(ratios), 3))]
-    return figures + [Figure(f"{name}.{way}_docs_per_s", round(median(found), 1), "docs/s", "") for way, found in rates.items()]
+    return [_ratio(f"{name}.bulk_ratio_to_raw", rates, peer, ">= 0.8")] + [
+        Figure(f"{name}.{way}_docs_per_s", round(median(found), 1), "docs/s", "") for way, found in rates.items()
+    ]
+
+
+def _ratio(figure: str, rates: dict[str, list[float]], peer: str, target: str) -> Figure:
+    ratio = round(median(mine / other for mine, other in zip(rates["writer"], rates[peer], strict=True)), 3)
+    return Figure(figure, ratio, "ratio", target, peer, ratio)
 
 
 def _live(settings: Settings, batches: int) -> list[Figure]:
@@ -222,10 +228,8 @@ def main() -> None:
             figures += _elasticsearch(stack.settings, options.rounds)
         if options.only in (None, "live"):
             figures += _live(stack.settings, LIVE_BATCHES)
-        with Elasticsearch(stack.settings.elasticsearch_url) as client:
-            tools = {"elasticsearch-server": str(client.info()["version"]["number"])}
     if options.only is None:
-        write("storage_bulk", figures, ("pymongo", "elasticsearch"), tools)
+        write("storage_bulk", figures, ("pymongo", "elasticsearch"))
         return
     for figure in figures:
         print(f"{figure.figure:40} {figure.value:12,.3f} {figure.unit}")
