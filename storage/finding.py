@@ -9,6 +9,7 @@ takes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -90,7 +91,7 @@ def clauses(kind: Kind[Any], which: Filter, *, leave_out: str = "") -> list[Docu
     bounds = {name: value for name, value in (("gte", which.since_ms), ("lt", which.until_ms)) if value is not None}
     if bounds:
         found.append({"range": {"minute_ms": {**bounds, "format": "epoch_millis"}}})
-    terms = {"severity": which.severities}
+    terms: dict[str, Sequence[str]] = {"severity": which.severities}
     if kind is ALERTS:
         terms |= {"rule": which.rules}
     else:

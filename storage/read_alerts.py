@@ -291,7 +291,7 @@ def _statuses(desk: Desk, which: Filter) -> tuple[dict[Status, int], bool]:
     pipeline += [{"$limit": _MOST_CASES + 1}, {"$group": {"_id": {"status": "$status", "cell": "$cell"}, "count": {"$sum": 1}}}]
     with translated():
         rows = list(desk.collection(CASES).aggregate(pipeline, maxTimeMS=ANSWER_MS))
-    counts = dict.fromkeys((status for status in Status if status is not Status.NEW), 0)
+    counts: dict[Status, int] = {status: 0 for status in Status if status is not Status.NEW}
     for row in rows:
         status, cell = Status(row["_id"]["status"]), row["_id"].get("cell")
         if status in counts and (which.area is None or is_in(which.area, _place(cell))):

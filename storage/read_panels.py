@@ -160,12 +160,7 @@ def panels_question(which: Filter) -> Document:
             "volume": over_time,
             "currencies": {
                 "terms": {"field": "currency", "size": _CURRENCIES},
-                "aggs": {
-                    "total": total,
-                    "average": average,
-                    "categories": by_amount,
-                    "over_time": {**over_time, "aggs": {"average": average}},
-                },
+                "aggs": {"total": total, "average": average, "categories": by_amount, "over_time": averages},
             },
         },
     }

@@ -6,6 +6,8 @@ instead, from those who moved last, and places are compared here: a page looks a
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from storage.areas import Area, is_in
@@ -14,7 +16,7 @@ from storage.desk import HIDDEN, Desk
 from storage.documents import MaskedAlert, MaskedTransaction, Position
 from storage.filters import Filter
 from storage.finding import search
-from storage.kinds import ALERTS, POSITIONS, TRANSACTIONS, Document, from_document
+from storage.kinds import ALERTS, POSITIONS, TRANSACTIONS, Document, Kind, from_document
 from storage.mappings import alias
 from storage.mongo import translated
 from storage.paging import Page, Part, make_page
@@ -23,6 +25,7 @@ from veilocity.errors import InvalidInputError, RejectReason, StoreUnavailableEr
 
 __all__ = ["Pseudonym", "elsewhere_question", "look_up", "people_page"]
 
+_R = TypeVar("_R", bound=msgspec.Struct)
 _PART = 500
 _PARTS = 3
 _BATCHES = 8
@@ -90,20 +93,21 @@ def look_up(desk: Desk, token: str, limit: int) -> Pseudonym:
     """
     if not 0 < len(token) <= _LONGEST or not token.isprintable():
         raise InvalidInputError(RejectReason.INVALID_FIELD, "that is no pseudonym: copy it from the page or from Kibana")
-    found = {}
-    for kind in (ALERTS, TRANSACTIONS, POSITIONS):
-        hidden = dict.fromkeys(HIDDEN.get(kind.name, ()), 0) or None
-        with translated():
-            document = desk.collection(kind).find_one({"_id": token}, hidden, max_time_ms=ANSWER_MS)
-        found[kind.name] = None if document is None else from_document(kind, document)
     return Pseudonym(
-        alert=found[ALERTS.name],
-        payment=found[TRANSACTIONS.name],
-        position=found[POSITIONS.name],
+        alert=_by_id(desk, ALERTS, token),
+        payment=_by_id(desk, TRANSACTIONS, token),
+        position=_by_id(desk, POSITIONS, token),
         alerts=tuple(from_document(ALERTS, one) for one in _of_person(desk, ALERTS.name, token, limit)),
         payments=tuple(from_document(TRANSACTIONS, one) for one in _of_person(desk, TRANSACTIONS.name, token, limit)),
         elsewhere=_elsewhere(desk, token),
     )
+
+
+def _by_id(desk: Desk, kind: Kind[_R], identity: str) -> _R | None:
+    hidden = dict.fromkeys(HIDDEN.get(kind.name, ()), 0) or None
+    with translated():
+        document = desk.collection(kind).find_one({"_id": identity}, hidden, max_time_ms=ANSWER_MS)
+    return None if document is None else from_document(kind, document)
 
 
 def _of_person(desk: Desk, name: str, subject: str, limit: int) -> list[Document]:
