@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak soak-privacy clean
+.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-queries soak soak-privacy clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -59,6 +59,9 @@ bench-privacy: install ## measure anonymising, measures and identifiers against 
 
 bench-privacy-stream: install ## measure the streaming release from Kafka to both stores, on the driver and on executors
 	$(BIN)/python -m benchmarks.privacy_stream $(ARGS)
+
+bench-queries: install ## measure every question of the pages on a million documents in both stores
+	$(BIN)/python -m benchmarks.queries $(ARGS)
 
 kibana-smoke: install ## try the dashboards on a Kibana of yours: make kibana-smoke ARGS="--url http://127.0.0.1:5601"
 	$(BIN)/veilocity kibana smoke $(ARGS)

@@ -45,6 +45,7 @@ _THROUGH = 400
 _MOST_OF_MINUTES = 2_000
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
+_COUNTED_MS = 31 * _DAY_MS
 _MOST_CASES = 10_000
 _MOST_RULES = 100
 _NEWEST: dict[str, int] = {"minute_ms": -1, "_id": -1}
@@ -70,6 +71,8 @@ class AlertFacets(msgspec.Struct, frozen=True):
     Limited as the list is, but not by its amount, its status and the facet's own field.
     """
 
+    since_ms: int
+    """Counted from here on: where the filter says no beginning, 31 days before the latest event."""
     total: int
     """Of all statuses."""
     rules: dict[str, int]
@@ -137,14 +140,15 @@ def _candidates(desk: Desk, which: Filter) -> Source[AlertRow]:
 
 
 def _walked(desk: Desk, which: Filter, key: Key | None, count: int) -> list[Document]:
+    start = _start(which, key)
     walk = Walk(
         only={} if which.subject is None else {"subject": which.subject},
         hidden=HIDDEN[ALERTS.name],
         lowest=which.since_ms or 0,
-        highest=desk.event_ms(),
+        highest=desk.event_ms() if start is None else 0,
         width=_HOUR_MS if which.subject is None else _DAY_MS,
     )
-    return walk_down(desk.collection(ALERTS), walk, _start(which, key), count)
+    return walk_down(desk.collection(ALERTS), walk, start, count)
 
 
 def _start(which: Filter, key: Key | None) -> Key | None:
@@ -186,15 +190,15 @@ def _judged(desk: Desk, which: Filter) -> Source[AlertRow]:
     """Return a source of alerts by the status of their cases."""
 
     def source(key: Key | None, count: int) -> Part[AlertRow]:
-        wanted = max(count, _PART)
+        wanted, start = max(count, _PART), _start(which, key)
         walk = Walk(
             only={"status": which.status},
             also=_of_case(which),
             lowest=which.since_ms or 0,
-            highest=desk.event_ms(),
+            highest=desk.event_ms() if start is None else 0,
             width=_DAY_MS,
         )
-        documents = walk_down(desk.collection(CASES), walk, _start(which, key), wanted)
+        documents = walk_down(desk.collection(CASES), walk, start, wanted)
         cases = [from_document(CASES, document) for document in documents]
         end = (cases[-1].minute_ms, cases[-1].id) if len(cases) == wanted else None
         alerts = _alerts(desk, [case.id for case in cases])
@@ -243,14 +247,16 @@ def _with_amount(desk: Desk, which: Filter, alerts: Sequence[str]) -> set[str]:
 def alert_facets(desk: Desk, which: Filter) -> AlertFacets:
     """Return how many alerts there are of each rule, severity and status.
 
-    Elasticsearch counts alerts, MongoDB cases, which lie at the place of their later observation. Of one person MongoDB counts all. The
-    amount of the filter is left out.
+    Elasticsearch counts alerts, MongoDB cases, which lie at the place of their later observation. Of one person MongoDB counts all.
 
     Raises:
         InvalidInputError: the filter is refused.
         StoreUnavailableError: a store does not answer.
     """
     only(which, ALERT_FIELDS, "alerts")
+    if which.since_ms is None:
+        newest_ms = desk.event_ms() if which.until_ms is None else which.until_ms
+        which = msgspec.structs.replace(which, since_ms=max(0, newest_ms - _COUNTED_MS))
     statuses, complete = _statuses(desk, which)
     if which.subject is not None:
         alerts = [from_document(ALERTS, document) for document in _walked(desk, which, None, _MOST_OF_MINUTES)]
@@ -260,7 +266,7 @@ def alert_facets(desk: Desk, which: Filter) -> AlertFacets:
     counts = {name: {row["key"]: int(row["doc_count"]) for row in found.get(name, {}).get("of", {}).get("buckets", ())} for name in _FACETS}
     total = int(found.get("total", {}).get("doc_count", 0))
     severities = {severity: counts["severity"].get(severity.value, 0) for severity in Severity}
-    return AlertFacets(total, counts["rule"], severities, _with_new(statuses, total), complete)
+    return AlertFacets(which.since_ms or 0, total, counts["rule"], severities, _with_new(statuses, total), complete)
 
 
 _FACETS = ("rule", "severity")
@@ -328,4 +334,5 @@ def _tally(which: Filter, alerts: Sequence[MaskedAlert], statuses: dict[Status, 
     ordered = dict(sorted(rules.items(), key=lambda pair: (-pair[1], pair[0])))
     graded = Counter(alert.severity for alert in wanted("severities"))
     total = sum(holds_alert(which, alert) for alert in alerts)
-    return AlertFacets(total, ordered, {severity: graded[severity] for severity in Severity}, _with_new(statuses, total), complete)
+    severities = {severity: graded[severity] for severity in Severity}
+    return AlertFacets(which.since_ms or 0, total, ordered, severities, _with_new(statuses, total), complete)

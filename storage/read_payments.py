@@ -59,13 +59,13 @@ def _source(desk: Desk, which: Filter) -> Source[MaskedTransaction]:
 
 
 def _walked(desk: Desk, which: Filter, key: Key | None, count: int) -> list[Document]:
+    start = key or (None if which.until_ms is None else (which.until_ms, ""))
     walk = Walk(
         only={} if which.subject is None else {"subject": which.subject},
         lowest=which.since_ms or 0,
-        highest=desk.event_ms(),
+        highest=desk.event_ms() if start is None else 0,
         width=_MINUTE_MS if which.subject is None else _DAY_MS,
     )
-    start = key or (None if which.until_ms is None else (which.until_ms, ""))
     return walk_down(desk.collection(TRANSACTIONS), walk, start, count)
 
 
