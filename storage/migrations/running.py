@@ -34,7 +34,6 @@ _ANSWER_MS = 600_000
 _BATCH = 1_000
 _STORE = "storage"
 _DECLARED = "declared"
-_NO_ID = (_STORE, _DECLARED, "lease")
 _DATABASE, _CLUSTER = "the MongoDB database", "Elasticsearch"
 _log = get_logger(__name__)
 
@@ -135,7 +134,8 @@ class Migrator:
             documents = {document["_id"]: document for document in self._database[SCHEMA].find()}
         version = int(documents.get(_STORE, {}).get("version", 0))
         refuse_newer(_DATABASE, version, self._steps)
-        applied = {identity: str(one.get("checksum")) for identity, one in documents.items() if identity not in _NO_ID}
+        # Others keep their version there, too; a step's id begins with its number.
+        applied = {identity: str(one.get("checksum")) for identity, one in documents.items() if identity[:1].isdigit()}
         known = frozenset(applied)
         return applied | {step.id: step.checksum() for step in taken_over(applied, version, self._steps)}, known
 
