@@ -21,7 +21,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from benchmarks.figures import Figure, percentile, write
-from benchmarks.queries_world import CITIES, DAYS, RULES, START_MS, Plan, World, fill
+from benchmarks.queries_world import CITIES, RULES, START_MS, Plan, World, fill
 from devstack import Stack
 from storage.areas import Box, Cell, Circle
 from storage.cases.model import Status
@@ -50,8 +50,8 @@ class _Analyst:
     dice: random.Random
 
     def times(self, spans_ms: tuple[int, ...] = _SPANS_MS) -> dict[str, Any]:
-        span_ms = self.dice.choice(spans_ms)
-        since_ms = START_MS + self.dice.randrange(0, DAYS * _DAY_MS - span_ms, 60_000)
+        span_ms = min(self.dice.choice(spans_ms), self.world.days * _DAY_MS - 60_000)
+        since_ms = START_MS + self.dice.randrange(0, self.world.days * _DAY_MS - span_ms, 60_000)
         return {"since_ms": since_ms, "until_ms": since_ms + span_ms}
 
     def box(self) -> Box:
@@ -90,7 +90,7 @@ def _payments(make: Callable[[_Analyst], Filter]) -> _Asks:
 
 
 def _next_alerts(who: _Analyst) -> Question:
-    which = Filter(severities=who.severities(), until_ms=START_MS + who.dice.randrange(_DAY_MS, DAYS * _DAY_MS, 60_000))
+    which = Filter(severities=who.severities(), until_ms=START_MS + who.dice.randrange(_HOUR_MS, who.world.days * _DAY_MS, 60_000))
     return partial(who.reader.alert_page, which, _PAGE, who.reader.alert_page(which, _PAGE).next)
 
 
@@ -100,7 +100,7 @@ def _replay(who: _Analyst) -> Question:
 
 
 def _changes(who: _Analyst) -> Question:
-    seq = who.dice.randrange(DAYS * 48 - 2)
+    seq = who.dice.randrange(who.world.days * 288 - 2)
     return partial(who.reader.changes, seq, seq + 1)
 
 
@@ -157,6 +157,7 @@ def measure(reader: Reader, world: World, times: int) -> dict[str, list[float]]:
             begun = time.perf_counter()
             question()
             taken[name].append((time.perf_counter() - begun) * 1_000)
+        print(f"{name:38} p95 {percentile(taken[name], 0.95):9.1f} ms", flush=True)
     return taken
 
 
@@ -181,9 +182,10 @@ def main() -> None:
     """Fill both stores, ask, and write the figures."""
     parser = argparse.ArgumentParser(description="Measure the questions of the pages on a million documents.")
     parser.add_argument("--documents", type=int, default=1_000_000, help="alerts and payments, one alert to nine payments")
+    parser.add_argument("--days", type=int, default=30, help="over which they are spread")
     parser.add_argument("--times", type=int, default=200, help="calls of each question")
     arguments = parser.parse_args()
-    plan = Plan(arguments.documents * 9 // 10, arguments.documents // 10, max(1, arguments.documents // 250))
+    plan = Plan(arguments.documents * 9 // 10, arguments.documents // 10, max(1, arguments.documents // 250), arguments.days)
     with tempfile.TemporaryDirectory(prefix="veilocity-queries-") as folder:
         loaded = kernel_settings.load({}, state_dir=Path(folder))
         with Stack(loaded, servers=("elasticsearch", "mongodb"), services=()) as stack:

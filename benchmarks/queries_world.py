@@ -1,4 +1,4 @@
-"""A month of alerts and payments for the benchmark of questions: seeded, written into both stores in bulk, with cases and positions.
+"""Weeks of alerts and payments for the benchmark of questions: seeded, written into both stores in bulk, with cases and positions.
 
 Nine in ten documents are payments. A person has a home, pays near it, and is somewhere else in one payment of thirty; minutes follow the
 hours of a day, so some hold many documents and some none.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import h3
 from elasticsearch import Elasticsearch
-from elasticsearch.helpers import parallel_bulk
 from pymongo import MongoClient
 
 from storage.cases.collections import CASES
@@ -31,18 +30,18 @@ from storage.documents import (
 )
 from storage.kinds import ALERTS, POSITIONS, PROGRESS, TRANSACTIONS, Document, Kind, month, to_document
 from storage.mappings import index_name
+from storage.schema import ensure_collections
 from veilocity.contracts import AlertState, Channel, Check, ObservationKind, Severity, Verdict
 from veilocity.geo import Interval
 from veilocity.settings import Settings
 
-__all__ = ["CITIES", "DAYS", "PEOPLE", "RULES", "START_MS", "Plan", "World", "fill", "token"]
+__all__ = ["CITIES", "PEOPLE", "RULES", "START_MS", "Plan", "World", "fill", "token"]
 
 START_MS = 1_793_491_200_000
 """2026-11-01T00:00Z."""
-DAYS = 30
-_MINUTES = DAYS * 24 * 60
 PEOPLE = 5_000
-_BATCH_MINUTES = 30
+_DAY_MINUTES = 24 * 60
+_BATCH_MINUTES = 5
 CITIES = ((51.5074, -0.1278), (48.8566, 2.3522), (52.52, 13.405), (40.4168, -3.7038), (6.5244, 3.3792), (35.6762, 139.6503))
 RULES = (
     "impossible-travel",
@@ -62,11 +61,17 @@ _INSERTED = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of what."""
+    """How much of what, spread over how long."""
 
     payments: int
     alerts: int
     cases: int
+    days: int
+
+    @property
+    def end_ms(self) -> int:
+        """The end of the last day."""
+        return START_MS + self.days * _DAY_MINUTES * 60_000
 
 
 @dataclass(slots=True)
@@ -75,7 +80,7 @@ class World:
 
     alerts: list[str]
     subjects: list[str]
-    event_ms: int
+    days: int
 
 
 def token(*parts: object) -> str:
@@ -93,13 +98,18 @@ class _Maker:
         self.homes = [dice.choices(range(len(CITIES)), (6, 5, 4, 3, 2, 1))[0] for _ in range(PEOPLE)]
         self.subjects = [token("subject", person) for person in range(PEOPLE)]
 
+    def minute(self, dice: random.Random) -> int:
+        # Hours of the day: twelve busy ones have three in four.
+        day, hour = dice.randrange(self.plan.days), dice.randrange(8, 20) if dice.random() < 0.75 else dice.randrange(24)
+        return START_MS + ((day * 24 + hour) * 60 + dice.randrange(60)) * 60_000
+
     def where(self, dice: random.Random, person: int, away: float) -> Place:
         city = dice.randrange(len(CITIES)) if dice.random() < away else self.homes[person]
         return self.places[city][int(400 * dice.random() ** 2)]
 
     def alert(self, number: int) -> MaskedAlert:
         dice = random.Random(f"alert {number}")  # noqa: S311  # a made-up world
-        minute_ms, person = _minute(dice), dice.randrange(PEOPLE)
+        minute_ms, person = self.minute(dice), dice.randrange(PEOPLE)
         rule = dice.choices(RULES, (8, 6, 5, 4, 3, 2, 1, 0.2))[0]
         elapsed = dice.randrange(1, 240)
         first = MaskedObservation(ObservationKind.FIX, minute_ms - elapsed * 60_000, self.where(dice, person, 0.0), 30.0)
@@ -134,7 +144,7 @@ class _Maker:
         # Every alert has a payment.
         of = self.alert(number) if number < self.plan.alerts else None
         person = dice.randrange(PEOPLE)
-        minute_ms = _minute(dice) if of is None else of.second.minute_ms
+        minute_ms = self.minute(dice) if of is None else of.second.minute_ms
         channel = dice.choices(tuple(Channel), (6, 1, 3, 1))[0]
         place = self.where(dice, person, 0.03) if of is None else of.second.place
         return MaskedTransaction(
@@ -187,7 +197,7 @@ class _Maker:
 
     def position(self, person: int) -> Position:
         dice = random.Random(f"position {person}")  # noqa: S311  # a made-up world
-        seq = _seq(START_MS + _MINUTES * 60_000) - int(40 * dice.random() ** 3)
+        seq = _seq(self.plan.end_ms) - dice.randrange(15)
         return Position(self.subjects[person], seq, START_MS + seq * _BATCH_MINUTES * 60_000, self.where(dice, person, 0.05))
 
 
@@ -196,52 +206,48 @@ def _place(dice: random.Random, city: tuple[float, float]) -> Place:
     return Place(cell, *h3.cell_to_latlng(cell))
 
 
-def _minute(dice: random.Random) -> int:
-    # Hours of the day: twelve busy ones have three in four.
-    day, hour = dice.randrange(DAYS), dice.randrange(8, 20) if dice.random() < 0.75 else dice.randrange(24)
-    return START_MS + ((day * 24 + hour) * 60 + dice.randrange(60)) * 60_000
-
-
 def _seq(minute_ms: int) -> int:
     return (minute_ms - START_MS) // 60_000 // _BATCH_MINUTES
 
 
 def fill(settings: Settings, plan: Plan) -> World:
-    """Write everything into both stores, whose schema is there already."""
+    """Write everything into both stores, whose schema is there already; MongoDB's indexes are made again behind it."""
     maker = _Maker(plan)
     client: MongoClient[Document] = MongoClient(settings.mongodb_uri.get_secret_value())
     search = Elasticsearch(settings.elasticsearch_url, request_timeout=120)
-    event_ms = START_MS + _MINUTES * 60_000
+    kinds: tuple[tuple[Kind[Any], Callable[[int], Any], int], ...] = (
+        (ALERTS, maker.alert, plan.alerts),
+        (TRANSACTIONS, maker.payment, plan.payments),
+        (CASES, maker.case, plan.cases),
+        (POSITIONS, maker.position, PEOPLE),
+    )
     try:
         database = client[settings.mongodb_database]
-        kinds: tuple[tuple[Kind[Any], Iterator[Any]], ...] = (
-            (ALERTS, map(maker.alert, range(plan.alerts))),
-            (TRANSACTIONS, map(maker.payment, range(plan.payments))),
-            (CASES, map(maker.case, range(plan.cases))),
-            (POSITIONS, map(maker.position, range(PEOPLE))),
-        )
-        for kind, records in kinds:
-            while some := [to_document(kind, record) for record in islice(records, _INSERTED)]:
-                database[kind.name].insert_many(some, ordered=False)
-                if kind.searchable:
-                    _index(search, settings, kind, some)
-        database[PROGRESS.name].insert_one(to_document(PROGRESS, Progress("privacy", _seq(event_ms), event_ms=event_ms)))
+        with ThreadPoolExecutor(1) as beside:
+            for kind, make, count in kinds:
+                database[kind.name].drop_indexes()
+                for start in range(0, count, _INSERTED):
+                    some = [to_document(kind, make(number)) for number in range(start, min(count, start + _INSERTED))]
+                    indexed = beside.submit(_index, search, settings, kind, some) if kind.searchable else None
+                    # What is made here is what the validators ask for: checking it costs some servers more than writing it.
+                    database[kind.name].insert_many(some, ordered=False, bypass_document_validation=True)
+                    if indexed is not None:
+                        indexed.result()
+        ensure_collections(database)
+        database[PROGRESS.name].insert_one(to_document(PROGRESS, Progress("privacy", _seq(plan.end_ms), event_ms=plan.end_ms)))
         search.indices.refresh(index=f"{settings.elasticsearch_index_prefix}-*")
     finally:
         search.close()
         client.close()
-    return World([token("alert", number) for number in range(0, plan.alerts, 7)], maker.subjects, event_ms)
+    return World([token("alert", number) for number in range(0, plan.alerts, 7)], maker.subjects, plan.days)
 
 
 def _index(search: Elasticsearch, settings: Settings, kind: Kind[Any], documents: Sequence[Document]) -> None:
-    actions = (
-        {
-            "_op_type": "index",
-            "_index": index_name(settings.elasticsearch_index_prefix, kind, month(document["minute_ms"])),
-            "_id": document["_id"],
-            "_source": {name: value for name, value in document.items() if name not in ("_id", *kind.unsearched)},
-        }
-        for document in documents
-    )
-    for _ in parallel_bulk(search, actions, thread_count=2, chunk_size=1_000):
-        pass
+    lines: list[Document] = []
+    for document in documents:
+        index = index_name(settings.elasticsearch_index_prefix, kind, month(document["minute_ms"]))
+        lines.append({"index": {"_index": index, "_id": document["_id"]}})
+        lines.append({name: value for name, value in document.items() if name not in ("_id", *kind.unsearched)})
+    answer = search.bulk(operations=lines)
+    if answer["errors"]:
+        raise SystemExit("Elasticsearch refuses made-up documents: are they still what its mappings ask for?")

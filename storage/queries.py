@@ -30,7 +30,7 @@ from storage.read_panels import Panels, read_panels
 from storage.read_payments import payment_page
 from storage.read_people import Pseudonym, look_up, people_page
 from storage.read_timeline import Evidence, Happening, evidence, replay_page
-from storage.walking import ANSWER_MS
+from storage.walking import ANSWER_MS, next_width
 from veilocity.settings import Settings
 
 __all__ = ["ChangeLimits", "Changes", "Reader"]
@@ -312,7 +312,7 @@ class Reader:
             if len(found) >= limit or low <= oldest:
                 return found
             upper = {"$lte": low}
-            width *= _GROWTH
+            width = next_width(width, newest - low, len(found), limit - len(found))
             low = max(oldest, low - width)
 
     def _range(self, kind: Kind[_R], after_seq: int, up_to_seq: int, limit: int) -> list[_R]:

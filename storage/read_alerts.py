@@ -36,7 +36,7 @@ from veilocity.errors import StoreUnavailableError
 
 __all__ = ["AlertFacets", "AlertRow", "alert_facets", "alert_page", "cases_of", "facets_question"]
 
-_PARTS = 6
+_PARTS = 3
 """The most steps of one page."""
 _PART = 60
 """Documents of one step where some may not be wanted."""
@@ -177,12 +177,12 @@ def _of_minutes(desk: Desk, which: Filter, key: Key | None, count: int) -> tuple
 
 def _part(desk: Desk, which: Filter, documents: list[Document], end: Key | None) -> Part[AlertRow]:
     alerts = [alert for alert in (from_document(ALERTS, document) for document in documents) if holds_alert(which, alert)]
+    if _has_amount(which):
+        paid = _with_amount(desk, which, [alert.id for alert in alerts])
+        alerts = [alert for alert in alerts if alert.id in paid]
     cases = cases_of(desk, [alert.id for alert in alerts])
     rows = [AlertRow(alert, cases.get(alert.id)) for alert in alerts]
     rows = [row for row in rows if which.status is None or row.status is which.status]
-    if _has_amount(which):
-        paid = _with_amount(desk, which, [row.alert.id for row in rows])
-        rows = [row for row in rows if row.alert.id in paid]
     return Part([((alert_minute_ms(row.alert), row.alert.id), row) for row in rows], end)
 
 

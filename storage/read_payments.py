@@ -21,6 +21,8 @@ __all__ = ["payment_page"]
 _PARTS = 6
 _THROUGH = 400
 """Documents of one step while Elasticsearch is silent."""
+_MOST_MINUTES = 24
+"""Of one page that Elasticsearch finds: each holds a payment that fits, but also all that do not."""
 _MOST_OF_MINUTES = 2_000
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
@@ -30,17 +32,20 @@ _NEWEST: dict[str, int] = {"minute_ms": -1, "_id": -1}
 def payment_page(desk: Desk, which: Filter, limit: int, cursor: str | None = None) -> Page[MaskedTransaction]:
     """Return payments of newest minutes first, those of one minute by descending id.
 
+    Where Elasticsearch finds them a page ends after 24 minutes that hold any, so it may be shorter than asked for.
+
     Raises:
         InvalidInputError: the filter, the limit or the cursor is refused.
         StoreUnavailableError: MongoDB does not answer.
     """
     only(which, PAYMENT_FIELDS, "payments")
-    return make_page(_source(desk, which), f"payments?{which.to_query()}", limit, cursor, parts=_PARTS)
-
-
-def _source(desk: Desk, which: Filter) -> Source[MaskedTransaction]:
     compared = _compared(which)
     is_found = bool(compared or which.area) and which.subject is None
+    source = _source(desk, which, compared, is_found=is_found)
+    return make_page(source, f"payments?{which.to_query()}", limit, cursor, parts=1 if is_found else _PARTS)
+
+
+def _source(desk: Desk, which: Filter, compared: Document, *, is_found: bool) -> Source[MaskedTransaction]:
     silent = False
 
     def source(key: Key | None, count: int) -> Part[MaskedTransaction]:
@@ -75,13 +80,18 @@ def _of_minutes(desk: Desk, which: Filter, compared: Document, key: Key | None, 
     minutes = find_minutes(desk.search, desk.prefix, TRANSACTIONS, which, newest_ms, count)
     if not minutes:
         return [], None
+    end = (minutes[-1], "") if len(minutes) == count else None
+    asked = sorted(set(minutes), reverse=True)
+    if len(asked) > _MOST_MINUTES:
+        asked = asked[:_MOST_MINUTES]
+        end = (asked[-1], "")
     also = dict(compared)
     if key is not None and key[1]:
         also["$or"] = [{"minute_ms": {"$lt": key[0]}}, {"_id": {"$lt": key[1]}}]
-    documents = ask(desk.collection(TRANSACTIONS), {"minute_ms": {"$in": sorted(set(minutes))}}, also, (), _NEWEST, _MOST_OF_MINUTES)
+    documents = ask(desk.collection(TRANSACTIONS), {"minute_ms": {"$in": asked}}, also, (), _NEWEST, _MOST_OF_MINUTES)
     if len(documents) == _MOST_OF_MINUTES:
         return documents, (documents[-1]["minute_ms"], documents[-1]["_id"])
-    return documents, (minutes[-1], "") if len(minutes) == count else None
+    return documents, end
 
 
 def _part(which: Filter, documents: list[Document], end: Key | None) -> Part[MaskedTransaction]:

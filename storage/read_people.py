@@ -1,7 +1,7 @@
 """People: where their phones were last, in a part of the map, and what a pseudonym stands for. MongoDB answers.
 
 A position is replaced whenever its person moves, so every index of places would be paid for with every move. The index of batches is walked
-instead, from those who moved last, and places are compared here: a page looks at some thousands of people and says where to go on.
+instead, from those who moved last, and places are compared here: a page looks at some hundreds of people and says where to go on.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = ["Pseudonym", "elsewhere_question", "look_up", "people_page"]
 
 _R = TypeVar("_R", bound=msgspec.Struct)
 _PART = 500
-_PARTS = 3
-_BATCHES = 8
+_PARTS = 1
+_BATCHES = 1
 _DAY_MS = 86_400_000
 _LONGEST = 100
 _FIELDS = ("subject", "card", "device", "user", "alert")
@@ -51,7 +51,7 @@ class Pseudonym(msgspec.Struct, frozen=True):
 
 
 def people_page(desk: Desk, area: Area, limit: int, cursor: str | None = None) -> Page[Position]:
-    """Return where people are in a part of the map, those who moved last first; 1,500 people are looked at for one page.
+    """Return where people are in a part of the map, those who moved last first; at least 500 people are looked at for one page.
 
     Who moves between two pages comes with `Reader.changes`, and not again here.
 

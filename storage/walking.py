@@ -7,6 +7,7 @@ of every question is what an index answers alone; a server with a better planner
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -17,12 +18,16 @@ from storage.cursors import Key
 from storage.kinds import Document
 from storage.mongo import translated
 
-__all__ = ["ANSWER_MS", "Walk", "ask", "walk_down", "walk_up"]
+__all__ = ["ANSWER_MS", "Walk", "ask", "next_width", "walk_down", "walk_up"]
 
 ANSWER_MS = 4_000
 """After this time the server gives a question up."""
-_GROWTH = 8
-"""How much longer each next range is: from a minute to a century in nine questions."""
+_LEAP = 8
+"""How much longer the next range is where nothing was found: from a minute to a century in nine questions."""
+_GROWTH = 2
+"""How much longer it may be where something was."""
+_SHARE = 0.7
+"""Of what should be missing: days are several times as busy as nights, and what is read in excess costs more than one question more."""
 
 
 class Walk(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,11 +68,12 @@ def walk_down(collection: Collection[Document], walk: Walk, below: Key | None, l
         top, upper = below[0], {"$lt": below[0]}
         if below[1] and top >= walk.lowest:
             found += _part(collection, walk, top, {"_id": {"$lt": below[1]}}, DESCENDING, limit)
-    low, width = max(walk.lowest, top - walk.width), walk.width
+    begun, held, width = top, len(found), walk.width
     while len(found) < limit and (top > walk.lowest or not upper):
+        low = max(walk.lowest, top - width)
         found += _part(collection, walk, {"$gte": low, **upper}, {}, DESCENDING, limit - len(found))
-        top, upper, width = low, {"$lt": low}, width * _GROWTH
-        low = max(walk.lowest, low - width)
+        width = next_width(width, begun - low, len(found) - held, limit - len(found))
+        top, upper = low, {"$lt": low}
     return found
 
 
@@ -90,11 +96,30 @@ def walk_up(collection: Collection[Document], walk: Walk, above: Key | None, lim
         if above[1]:
             found += _part(collection, walk, low, {"_id": {"$gt": above[1]}}, ASCENDING, limit)
             low += 1
+    begun, held = low, len(found)
     while len(found) < limit and low <= walk.highest:
         end = min(low + width, walk.highest + 1)
         found += _part(collection, walk, {"$gte": low, "$lt": end}, {}, ASCENDING, limit - len(found))
-        low, width = end, width * _GROWTH
+        width = next_width(width, end - begun, len(found) - held, limit - len(found))
+        low = end
     return found
+
+
+def next_width(width: int, looked: int, found: int, missing: int) -> int:
+    """Return how long the next range should be to hold most of what is missing, if documents lie on as they did so far.
+
+    Args:
+        width: of the range before.
+        looked: how long all ranges so far were.
+        found: how many documents they held.
+        missing: how many are still wanted.
+
+    >>> next_width(60, 60, 10, 40), next_width(60, 60, 0, 50), next_width(600, 600, 100, 1)
+    (120, 480, 5)
+    """
+    if found == 0:
+        return width * _LEAP
+    return max(1, min(width * _GROWTH, math.ceil(looked * missing / found * _SHARE)))
 
 
 def _part(collection: Collection[Document], walk: Walk, where: Any, behind: Document, order: int, limit: int) -> list[Document]:
