@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-storage soak soak-privacy soak-storage clean
+.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries soak soak-privacy soak-storage clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -62,6 +62,9 @@ bench-privacy-stream: install ## measure the streaming release from Kafka to bot
 
 bench-storage: install ## measure the writers beside the clients that they use, and what a micro-batch costs
 	$(BIN)/python -m benchmarks.storage_bulk $(ARGS)
+
+bench-queries: install ## measure every question of the pages on a million documents in both stores
+	$(BIN)/python -m benchmarks.queries $(ARGS)
 
 kibana-smoke: install ## try the dashboards on a Kibana of yours: make kibana-smoke ARGS="--url http://127.0.0.1:5601"
 	$(BIN)/veilocity kibana smoke $(ARGS)

@@ -1,4 +1,7 @@
-"""One door for reading: what the dashboard shows, from MongoDB, every question bounded and answered from an index.
+"""One door for reading: everything that the pages show, every question bounded and answered from an index.
+
+Tokens differ between the stores, so one of them answers each question: MongoDB where an alert, a payment or a person is named, so that
+whatever is on a page opens everything else about it; Elasticsearch where things are counted, and as a finder (`storage.finding`).
 
 Some servers read a whole collection for "sort, newest first, ten". So questions for the newest look through a short range first and
 through longer ones only if that held too little; on any server the cost then depends on what is shown, not on what is stored.
@@ -12,10 +15,22 @@ import msgspec
 from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 
+from storage import elastic
+from storage.areas import Area
 from storage.census import Census, take_census
+from storage.desk import HIDDEN, Desk
 from storage.documents import AggregateDocument, MaskedAlert, MaskedTransaction, Position, Progress
-from storage.kinds import AGGREGATES, ALERTS, POSITIONS, PROGRESS, RELEASES, TRANSACTIONS, Document, Kind, from_document
+from storage.filters import Filter
+from storage.finding import ANSWER_S
+from storage.kinds import AGGREGATES, ALERTS, POSITIONS, TRANSACTIONS, Document, Kind, from_document
 from storage.mongo import connect, translated
+from storage.paging import Page
+from storage.read_alerts import AlertFacets, AlertRow, alert_facets, alert_page
+from storage.read_panels import Panels, read_panels
+from storage.read_payments import payment_page
+from storage.read_people import Pseudonym, look_up, people_page
+from storage.read_timeline import Evidence, Happening, evidence, replay_page
+from storage.walking import ANSWER_MS, next_width
 from veilocity.settings import Settings
 
 __all__ = ["ChangeLimits", "Changes", "Reader"]
@@ -23,8 +38,7 @@ __all__ = ["ChangeLimits", "Changes", "Reader"]
 _R = TypeVar("_R", bound=msgspec.Struct)
 _ANSWER_MS = 5_000
 _HOUR_MS = 3_600_000
-_HIDDEN: dict[str, Document] = {ALERTS.name: {"sealed": 0}, RELEASES.name: {"release.members": 0}}
-"""What stays in the store: nobody here can open sealed evidence, and members are most of a release and shown to nobody."""
+_AROUND_MS = 24 * _HOUR_MS
 _GROWTH = 8
 """How much longer each next range is: from an hour to a century in seven questions."""
 
@@ -59,10 +73,13 @@ class Reader:
         self._settings = settings
         self._client = connect(settings, socket_timeout_ms=_ANSWER_MS)
         self._database = self._client[settings.mongodb_database]
+        self._search = elastic.connect(settings, request_timeout_s=ANSWER_S + 1.0)
+        self._desk = Desk(self._database, self._search, settings.elasticsearch_index_prefix)
 
     def close(self) -> None:
         """Let the connections go."""
         self._client.close()
+        self._search.close()
 
     def progress(self) -> Progress | None:
         """Return how far the privacy stage came, or None before its first batch.
@@ -70,9 +87,7 @@ class Reader:
         Raises:
             StoreUnavailableError: MongoDB does not answer.
         """
-        with translated():
-            document = self._collection(PROGRESS).find_one({"_id": "privacy"})
-        return None if document is None else from_document(PROGRESS, document)
+        return self._desk.progress()
 
     def positions(self, limit: int) -> list[Position]:
         """Return the places of at most `limit` people: of all of them, or of those who moved last, in no order.
@@ -81,7 +96,7 @@ class Reader:
             StoreUnavailableError: MongoDB does not answer.
         """
         with translated():
-            found = list(self._collection(POSITIONS).find().limit(limit + 1))
+            found = list(self._collection(POSITIONS).find().limit(limit + 1).max_time_ms(ANSWER_MS))
             if len(found) > limit:
                 newest_seq = max(document["seq"] for document in found)
                 found = self._newest(POSITIONS, "seq", newest_seq, -1, _GROWTH, limit)
@@ -172,12 +187,94 @@ class Reader:
         """
         return take_census(self._settings)
 
+    def alert_page(self, which: Filter, limit: int, cursor: str | None = None) -> Page[AlertRow]:
+        """Return alerts with their cases, newest first (`storage.read_alerts`).
+
+        Args:
+            which: limits the list.
+            limit: at most this many, up to 500.
+            cursor: `Page.next` of the page before.
+
+        Raises:
+            InvalidInputError: the filter, the limit or the cursor is refused.
+            StoreUnavailableError: MongoDB does not answer.
+        """
+        return alert_page(self._desk, which, limit, cursor)
+
+    def alert_facets(self, which: Filter) -> AlertFacets:
+        """Return how many alerts there are of each rule, severity and status.
+
+        Raises:
+            InvalidInputError: the filter is refused.
+            StoreUnavailableError: a store does not answer.
+        """
+        return alert_facets(self._desk, which)
+
+    def payment_page(self, which: Filter, limit: int, cursor: str | None = None) -> Page[MaskedTransaction]:
+        """Return payments, newest first (`storage.read_payments`).
+
+        Args:
+            which: limits the list.
+            limit: at most this many, up to 500.
+            cursor: `Page.next` of the page before.
+
+        Raises:
+            InvalidInputError: the filter, the limit or the cursor is refused.
+            StoreUnavailableError: MongoDB does not answer.
+        """
+        return payment_page(self._desk, which, limit, cursor)
+
+    def panels(self, which: Filter) -> Panels:
+        """Return the ten figures of the page of payments (`storage.read_panels`).
+
+        Raises:
+            InvalidInputError: the filter is refused.
+            StoreUnavailableError: a store does not answer.
+        """
+        return read_panels(self._desk, which)
+
+    def people_page(self, area: Area, limit: int, cursor: str | None = None) -> Page[Position]:
+        """Return where people are in a part of the map, those who moved last first.
+
+        Raises:
+            InvalidInputError: the limit or the cursor is refused.
+            StoreUnavailableError: MongoDB does not answer.
+        """
+        return people_page(self._desk, area, limit, cursor)
+
+    def evidence(self, alert: str, limit: int = 200, around_ms: int = _AROUND_MS) -> Evidence:
+        """Return an alert, its case and what else its person did around it (`storage.read_timeline`).
+
+        Raises:
+            InvalidInputError: there is no such alert, or the limit or the time is out of its range.
+            StoreUnavailableError: MongoDB does not answer.
+        """
+        return evidence(self._desk, alert, around_ms, limit)
+
+    def replay_page(self, since_ms: int, until_ms: int, limit: int, cursor: str | None = None) -> Page[Happening]:
+        """Return payments and alerts between two times, oldest first.
+
+        Raises:
+            InvalidInputError: the times, the limit or the cursor is refused.
+            StoreUnavailableError: MongoDB does not answer.
+        """
+        return replay_page(self._desk, since_ms, until_ms, limit, cursor)
+
+    def look_up(self, token: str, limit: int = 20) -> Pseudonym:
+        """Return what a pseudonym stands for (`storage.read_people`).
+
+        Raises:
+            InvalidInputError: that is no token.
+            StoreUnavailableError: MongoDB does not answer.
+        """
+        return look_up(self._desk, token, limit)
+
     def _newest_transactions(self, after_seq: int, up_to_seq: int, limit: int) -> list[MaskedTransaction]:
         if up_to_seq <= after_seq:
             return []
         # The newest batch alone first: within one batch no payment is newer than another, so any of them will do, unsorted.
         with translated():
-            found = list(self._collection(TRANSACTIONS).find({"seq": up_to_seq}).limit(limit))
+            found = list(self._collection(TRANSACTIONS).find({"seq": up_to_seq}).limit(limit).max_time_ms(ANSWER_MS))
             if len(found) < limit and up_to_seq - 1 > after_seq:
                 found += self._newest(TRANSACTIONS, "seq", up_to_seq - 1, after_seq, _GROWTH, limit - len(found), bounded=True)
         return [from_document(TRANSACTIONS, document) for document in found]
@@ -210,19 +307,23 @@ class Reader:
         upper: Document = {"$lte": newest} if bounded else {}
         low = max(oldest, newest - width)
         while True:
-            question = self._collection(kind).find({**(only or {}), field: {"$gt": low, **upper}}, _HIDDEN.get(kind.name))
-            found += question.sort(field, DESCENDING).limit(limit - len(found))
+            question = self._collection(kind).find({**(only or {}), field: {"$gt": low, **upper}}, _hidden(kind))
+            found += question.sort(field, DESCENDING).limit(limit - len(found)).max_time_ms(ANSWER_MS)
             if len(found) >= limit or low <= oldest:
                 return found
             upper = {"$lte": low}
-            width *= _GROWTH
+            width = next_width(width, newest - low, len(found), limit - len(found))
             low = max(oldest, low - width)
 
     def _range(self, kind: Kind[_R], after_seq: int, up_to_seq: int, limit: int) -> list[_R]:
         with translated():
-            question = self._collection(kind).find({"seq": {"$gt": after_seq, "$lte": up_to_seq}}, _HIDDEN.get(kind.name))
-            found = list(question.sort("seq", ASCENDING).limit(limit))
+            question = self._collection(kind).find({"seq": {"$gt": after_seq, "$lte": up_to_seq}}, _hidden(kind))
+            found = list(question.sort("seq", ASCENDING).limit(limit).max_time_ms(ANSWER_MS))
         return [from_document(kind, document) for document in found]
 
     def _collection(self, kind: Kind[Any]) -> Collection[Document]:
         return self._database[kind.name]
+
+
+def _hidden(kind: Kind[Any]) -> Document | None:
+    return dict.fromkeys(HIDDEN.get(kind.name, ()), 0) or None

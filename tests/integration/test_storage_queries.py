@@ -11,11 +11,17 @@ import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from storage.areas import Circle
+from storage.cases import CaseWriter, Status
 from storage.documents import MaskedBatch, Progress
+from storage.filters import Filter
 from storage.kinds import Document
 from storage.privacy_queries import PrivacyReader
 from storage.queries import ChangeLimits, Reader
+from tests.integration.case_world import mongodb, to
+from tests.integration.query_world import write_world
 from tests.integration.storage_world import HOUR_MS, START_MS, aggregate, alert, batch, both, minute, position, token, transaction, writing
+from veilocity.contracts import Severity
 from veilocity.settings import Settings
 
 pytestmark = pytest.mark.services
@@ -154,11 +160,15 @@ class _Questions(CommandListener):
 
     def __init__(self) -> None:
         self.finds: list[Document] = []
+        self.pipelines: list[Document] = []
 
     def started(self, event: CommandStartedEvent) -> None:
         if event.command_name == "find":
-            kept = ("find", "filter", "sort", "limit")
+            kept = ("find", "filter", "sort", "limit", "maxTimeMS")
             self.finds.append({name: event.command[name] for name in kept if name in event.command})
+        if event.command_name == "aggregate":
+            command = {name: event.command[name] for name in ("aggregate", "pipeline", "maxTimeMS") if name in event.command}
+            self.pipelines.append({**command, "cursor": {}})
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Nothing to note."""
@@ -193,10 +203,8 @@ def test_every_question_is_bounded_and_answered_from_an_index(service_settings: 
     reader.published_windows(9)
     reader.audits(5)
     reader.close()
-    client: MongoClient[Document] = MongoClient(service_settings.mongodb_uri.get_secret_value())
-    database = client[service_settings.mongodb_database]
-    plans = [_scans(database.command("explain", question)["queryPlanner"]["winningPlan"]) for question in questions.finds]
-    client.close()
+    with mongodb(service_settings) as database:
+        plans = [_scans(database.command("explain", question)["queryPlanner"]["winningPlan"]) for question in questions.finds]
     assert len(questions.finds) >= 10
     for question, scans in zip(questions.finds, plans, strict=True):
         assert question["limit"] > 0, question
@@ -205,6 +213,61 @@ def test_every_question_is_bounded_and_answered_from_an_index(service_settings: 
         # Behind an equality some servers sort what the range of the index holds; ranges begin short.
         allowed |= {"SORT"} if "cell" in question["filter"] and "COLLSCAN" not in scans else set()
         assert scans <= allowed or not question["filter"], (question, scans)
+
+
+def test_every_list_is_bounded_and_answered_from_an_index(service_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts, payments = write_world(service_settings)
+    with CaseWriter(service_settings) as cases:
+        for one in alerts[:10]:
+            cases.change(one.id, 0, to(Status.ACKNOWLEDGED))
+    questions = _Questions()
+
+    def connect_noting(settings: Settings, *, socket_timeout_ms: int) -> MongoClient[Document]:
+        return MongoClient(settings.mongodb_uri.get_secret_value(), socketTimeoutMS=socket_timeout_ms, event_listeners=[questions])
+
+    monkeypatch.setattr("storage.queries.connect", connect_noting)
+    for settings in (service_settings, service_settings.model_copy(update={"elasticsearch_url": "http://127.0.0.1:9"})):
+        reader = Reader(settings)
+        for which in _FILTERS:
+            page = reader.alert_page(which, 5)
+            reader.alert_page(which, 5, page.next)
+        for which in (Filter(), Filter(subject=payments[0].subject), Filter(amount_low=5.0), Filter(area=Circle(48.85, 2.35, 9_000.0))):
+            paid = reader.payment_page(which, 5)
+            reader.payment_page(which, 5, paid.next)
+        happened = reader.replay_page(START_MS, START_MS + HOUR_MS, 5)
+        reader.replay_page(START_MS, START_MS + HOUR_MS, 5, happened.next)
+        people = reader.people_page(Circle(48.85, 2.35, 90_000.0), 1)
+        reader.people_page(Circle(48.85, 2.35, 90_000.0), 1, people.next)
+        reader.evidence(alerts[0].id)
+        reader.look_up(alerts[0].subject)
+        reader.close()
+    counting = Reader(service_settings)
+    counting.alert_facets(Filter(rules=("payments-count",)))
+    counting.alert_facets(Filter(subject=alerts[0].subject))
+    counting.panels(Filter())
+    counting.close()
+    with mongodb(service_settings) as database:
+        for question in (*questions.finds, *questions.pipelines):
+            stages = question.get("pipeline", [])
+            assert question.get("maxTimeMS", 0) > 0, question
+            assert question.get("limit", 0) > 0 or any("$limit" in stage for stage in stages), question
+            scans = _scans(database.command("explain", question)["queryPlanner"]["winningPlan"])
+            assert scans <= {"IXSCAN", "IDHACK", "EXPRESS_IXSCAN"}, (question, scans)
+            assert scans, question
+    assert len(questions.pipelines) > 50
+
+
+_FILTERS = (
+    Filter(),
+    Filter(since_ms=START_MS, until_ms=START_MS + 8 * HOUR_MS),
+    Filter(severities=(Severity.LOW,), rules=("payments-count",)),
+    Filter(area=Circle(48.85, 2.35, 90_000.0)),
+    Filter(subject=token("subject", 3), rules=("payments-count",)),
+    Filter(status=Status.NEW),
+    Filter(status=Status.ACKNOWLEDGED, severities=(Severity.LOW, Severity.MEDIUM)),
+    Filter(amount_low=5.0, currency="EUR"),
+    Filter(status=Status.ACKNOWLEDGED, amount_low=5.0),
+)
 
 
 def _scans(plan: Document) -> set[str]:
