@@ -86,6 +86,18 @@ class Settings(BaseModel):
     ingest_future_limit_s: float = Field(300.0, ge=0, description="How far in the future an event may lie before it is refused.")
     ingest_threads: int = Field(16, ge=1, description="Requests the gateway serves at the same time.")
     ingest_directory_file: str = Field("", description="CSV or JSON lines file of kind,id,subject that fills the directory at start.")
+    ingest_keys_file: str = Field(
+        "", description="CSV file of device,key (Fernet): a phone that is named there is heard encrypted only (docs/phones.md)."
+    )
+    ingest_filter_accuracy_m: float = Field(500.0, ge=0, description="Radius from which a fix is named `accuracy`; 0 for never.")
+    ingest_filter_future_s: float = Field(30.0, ge=0, description="Time ahead of the clock that names a fix `future`; 0 for never.")
+    ingest_filter_distance_m: float = Field(10.0, ge=0, description="Distance to the fix before below which it is named `distance`.")
+    ingest_filter_max_speed_kmh: float = Field(1100.0, ge=0, description="Speed from which a fix is named `max_speed`; 0 for never.")
+    ingest_filter_min_period_s: float = Field(1.0, ge=0, description="Time to the fix before below which it is named `min_period`.")
+    ingest_filter_skip_limit_s: float = Field(
+        3600.0, ge=0, description="Silence after which a fix is not named `duplicate`, `static` or `distance`; 0 for never."
+    )
+    ingest_filter_devices: int = Field(100_000, ge=1, description="Phones whose last fix is remembered for the filters.")
 
     # Rules
     rules_group: str = Field("veilocity-rules", description="Consumer group of the rules service, and first part of its transactional ids.")

@@ -1,0 +1,57 @@
+"""What happens to a phone's request between the network and Kafka, the same for HTTP and MQTT: decrypt, read, check keys, name filters.
+
+The adapters are pure; the one thing remembered here is the last fix of each phone, for the names of filters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingest.fields import Arrival, Resolver
+from ingest.filters import FilterLimits, Filters
+from ingest.outcome import Outcome, refuse_body
+from ingest.protocols import Protocol, Request
+from ingest.sealed import DeviceKeys, read_keys
+from ingest.telemetry import FILTERED, REMEMBERED
+from veilocity.contracts import Fix
+from veilocity.errors import InvalidInputError
+from veilocity.settings import Settings
+
+__all__ = ["Intake"]
+
+
+class Intake:
+    """Reads requests of phones. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings, resolver: Resolver) -> None:
+        """Read the file of keys, if there is one.
+
+        Args:
+            settings: keys and limits of the filters.
+            resolver: says whose phone it is.
+
+        Raises:
+            SettingsError: the file of keys is wrong.
+        """
+        self._keys = read_keys(Path(settings.ingest_keys_file)) if settings.ingest_keys_file else DeviceKeys()
+        self._filters = Filters(FilterLimits.of(settings), settings.ingest_filter_devices)
+        self._resolver = resolver
+
+    def take(self, protocol: Protocol, request: Request, arrival: Arrival) -> Outcome:
+        """Return what became of every item of a request. Nothing is raised."""
+        try:
+            opened = self._keys.open(request.body)
+        except InvalidInputError as cause:
+            return refuse_body(cause, request.body, protocol.name, arrival)
+        outcome = protocol.adapter(request._replace(body=opened.body), arrival, self._resolver)
+        outcome = self._keys.check(outcome, opened.device, protocol.name, arrival)
+        outcome.accepted = self._filters.name_all(outcome.accepted)
+        return outcome
+
+    def count(self, protocol: Protocol, outcome: Outcome) -> None:
+        """Add the filters' names to the metrics, once the outcome is in Kafka."""
+        for item in outcome.accepted:
+            if isinstance(item, Fix) and item.filters:
+                for name in item.filters:
+                    FILTERED.labels(protocol.name, name.value).inc()
+        REMEMBERED.set(len(self._filters))
