@@ -14,6 +14,7 @@ help: ## list these targets
 
 demo: ## install what a run needs, start everything, print one address; Ctrl-C stops it
 	@./devstack/bootstrap.sh run
+	@./devstack/bootstrap.sh mosquitto
 	@exec $(BIN)/veilocity up $(ARGS)
 
 install: ## install what tests and checks need, too
@@ -22,6 +23,7 @@ install: ## install what tests and checks need, too
 test: install ## run all tests on real servers
 	@./devstack/bootstrap.sh browser
 	@./devstack/bootstrap.sh prometheus
+	@./devstack/bootstrap.sh mosquitto
 	$(BIN)/python -m pytest --hypothesis-seed=0 $(ARGS)
 
 explore: install ## run the property tests on examples that nobody has seen yet

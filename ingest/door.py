@@ -22,7 +22,7 @@ from ingest.telemetry import ITEMS, REJECTS, REQUEST_SECONDS, REQUESTS
 from veilocity.errors import BrokerUnavailableError, InvalidInputError, RejectError, RejectReason
 from veilocity.settings import Settings
 
-__all__ = ["Door", "answer_json"]
+__all__ = ["Door", "answer_json", "count"]
 
 Parser = Callable[[bytes, Arrival], Outcome]
 _JSON = "application/json"
@@ -85,7 +85,7 @@ class Door:
             self._write(outcome)
         except BrokerUnavailableError as cause:
             return _unavailable(kind, str(cause))
-        _count(kind, outcome, status)
+        count(kind, outcome, status)
         if protocol is not None:
             self._intake.count(protocol, outcome)
             if status == 200 and protocol.answer is not None:
@@ -117,7 +117,8 @@ def _body() -> bytes:
     return body
 
 
-def _count(kind: str, outcome: Outcome, status: int) -> None:
+def count(kind: str, outcome: Outcome, status: int) -> None:
+    """Add an outcome that is in Kafka to the metrics."""
     REQUESTS.labels(kind, {200: "ok", 413: "too_large"}.get(status, "malformed")).inc()
     ITEMS.labels(kind, "accepted").inc(len(outcome.accepted))
     ITEMS.labels(kind, "rejected").inc(len(outcome.rejects))

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from ingest.fields import Arrival, Resolver
 from ingest.filters import FilterLimits, Filters
 from ingest.outcome import Outcome, refuse_body
 from ingest.protocols import Protocol, Request
 from ingest.sealed import DeviceKeys, read_keys
 from ingest.telemetry import FILTERED, REMEMBERED
-from veilocity.contracts import Fix
+from veilocity.contracts import Fix, FixFilter
 from veilocity.errors import InvalidInputError
 from veilocity.settings import Settings
 
@@ -45,6 +47,8 @@ class Intake:
             return refuse_body(cause, request.body, protocol.name, arrival)
         outcome = protocol.adapter(request._replace(body=opened.body), arrival, self._resolver)
         outcome = self._keys.check(outcome, opened.device, protocol.name, arrival)
+        if request.retained:
+            outcome.accepted = [_retained(item) if isinstance(item, Fix) else item for item in outcome.accepted]
         outcome.accepted = self._filters.name_all(outcome.accepted)
         return outcome
 
@@ -55,3 +59,7 @@ class Intake:
                 for name in item.filters:
                     FILTERED.labels(protocol.name, name.value).inc()
         REMEMBERED.set(len(self._filters))
+
+
+def _retained(fix: Fix) -> Fix:
+    return msgspec.structs.replace(fix, filters=(*fix.filters, FixFilter.RETAINED))

@@ -99,6 +99,20 @@ class Settings(BaseModel):
     )
     ingest_filter_devices: int = Field(100_000, ge=1, description="Phones whose last fix is remembered for the filters.")
 
+    # MQTT
+    mqtt_host: str = Field("", description="MQTT broker that the bridge reads from; empty for none (docs/phones.md).")
+    mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the MQTT broker; with TLS usually 8883.")
+    mqtt_username: str = Field("", description="User name at the MQTT broker; empty for none.")
+    mqtt_password: SecretStr = Field(SecretStr(""), description="Password at the MQTT broker.")
+    mqtt_tls: bool = Field(False, description="Whether to speak TLS with the MQTT broker and to check its certificate.")
+    mqtt_ca_file: str = Field("", description="File of the authority that signed the MQTT broker's certificate; empty for the system's.")
+    mqtt_client_id: str = Field("veilocity-bridge", min_length=1, description="Name of the bridge's session, different for every bridge.")
+    mqtt_topics: str = Field(
+        "sensor-logger,sensor-logger/+,owntracks/+/+", description="Topics to read, separated by commas; the first level names the app."
+    )
+    mqtt_batch_messages: int = Field(1000, ge=1, le=20_000, description="Most messages written and acknowledged at a time.")
+    mqtt_metrics_port: int = Field(9104, ge=0, le=65535, description="Port of the bridge's metrics and health; 0 for none.")
+
     # Rules
     rules_group: str = Field("veilocity-rules", description="Consumer group of the rules service, and first part of its transactional ids.")
     rules_instance: str = Field("rules-0", description="Name of this instance, different in every running process and kept over restarts.")

@@ -60,6 +60,8 @@ class Request(NamedTuple):
     """By their names in lower case."""
     topic: str = ""
     """Of an MQTT message, else empty."""
+    retained: bool = False
+    """Whether an MQTT broker had kept the message."""
 
 
 class Reading(NamedTuple):

@@ -96,6 +96,14 @@ def ingest() -> None:
 
 
 @app.command()
+def mqtt() -> None:
+    """Run the MQTT bridge."""
+    from ingest.mqtt import service  # noqa: PLC0415  # a room, imported when needed
+
+    service.run(prepare("mqtt"))
+
+
+@app.command()
 def dashboard() -> None:
     """Run the dashboard."""
     from dashboard import service  # noqa: PLC0415  # a room, imported when needed

@@ -1,0 +1,242 @@
+"""One session with an MQTT 5 broker: connect, read messages, acknowledge them by hand. A thin shell around Eclipse Paho.
+
+The session outlives the connection: the broker keeps what phones published while nobody read, and gives again what was not acknowledged.
+The caller drives it from one thread: `connect`, then `read` and `acknowledge` in turn, until `ServiceUnavailableError` says to connect
+anew.
+
+Paho reads a byte at a time and writes each acknowledgement by itself. `_Buffered` stands between it and the socket and does both in large
+pieces: 3 to 4 system calls for each message become a few for each thousand.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from paho.mqtt.client import CallbackAPIVersion, Client, ConnectFlags, MQTTMessage, MQTTv5
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from ingest.mqtt.topics import topic_filters
+from veilocity.errors import ServiceUnavailableError, SettingsError
+from veilocity.settings import Settings
+
+__all__ = ["Message", "Session"]
+
+_KEEP_ALIVE_S = 30
+_CONNECT_S = 10.0
+_STEP_S = 0.5
+_SESSION_S = 7 * 86_400
+"""How long the broker keeps what nobody reads."""
+_PIECE = 256 * 1024
+_REFUSED_USER = (134, 135)
+"""MQTT 5: bad user name or password, not authorised."""
+_FAILURE = 128
+
+
+class Message(NamedTuple):
+    """One message as it came."""
+
+    topic: str
+    body: bytes
+    qos: int
+    number: int
+    """The broker's packet identifier, by which it is acknowledged; 0 at QoS 0."""
+    retained: bool
+    """Kept by the broker from before, and sent because somebody subscribed."""
+    connection: int
+    """The connection that it came over: acknowledgements mean nothing to another one."""
+
+
+class _Buffered:
+    """A socket that reads ahead and, while corked, keeps what is sent."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._ahead = b""
+        self._position = 0
+        self._behind: list[bytes] | None = None
+
+    def recv(self, size: int) -> bytes:
+        if self._position >= len(self._ahead):
+            self._ahead, self._position = self._inner.recv(_PIECE), 0
+        piece = self._ahead[self._position : self._position + size]
+        self._position += len(piece)
+        return piece
+
+    def pending(self) -> int:
+        """Return how many bytes were read ahead; Paho asks before it waits."""
+        inner = self._inner.pending() if hasattr(self._inner, "pending") else 0
+        return len(self._ahead) - self._position + int(inner)
+
+    def send(self, data: bytes) -> int:
+        if self._behind is None:
+            return int(self._inner.send(data))
+        self._behind.append(bytes(data))
+        return len(data)
+
+    def cork(self) -> None:
+        self._behind = []
+
+    def uncork(self) -> None:
+        """Send what was kept, waiting for room as long as it takes."""
+        kept, self._behind = b"".join(self._behind or ()), None
+        if kept:
+            self._inner.settimeout(_CONNECT_S)
+            try:
+                self._inner.sendall(kept)
+            finally:
+                self._inner.setblocking(False)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Client(Client):
+    """Paho's client on our socket. The method is Paho's own; its version is pinned, and a test reads through it."""
+
+    buffered: _Buffered | None = None
+
+    def _create_socket(self) -> Any:
+        self.buffered = _Buffered(super()._create_socket())
+        return self.buffered
+
+
+class Session:
+    """The bridge's session with its broker; for one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare; nothing is sent.
+
+        Args:
+            settings: broker, user, TLS, topics and the size of a batch.
+
+        Raises:
+            SettingsError: no broker is named, a topic belongs to no protocol, or the file of the authority cannot be read.
+        """
+        if not settings.mqtt_host:
+            raise SettingsError("no broker is named: set VEILOCITY_MQTT_HOST (docs/phones.md)")
+        self._address = settings.mqtt_host, settings.mqtt_port
+        self._filters = topic_filters(settings.mqtt_topics)
+        self._most = settings.mqtt_batch_messages
+        self._inbox: list[Message] = []
+        self._connection = 0
+        self._answered: ReasonCode | None = None
+        self._subscribed: list[ReasonCode] | None = None
+        self._client = _Client(CallbackAPIVersion.VERSION2, settings.mqtt_client_id, protocol=MQTTv5, manual_ack=True)
+        if settings.mqtt_username:
+            self._client.username_pw_set(settings.mqtt_username, settings.mqtt_password.get_secret_value())
+        if settings.mqtt_tls:
+            self._client.tls_set_context(_tls(settings.mqtt_ca_file))
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        # As for an event loop of one's own: Paho then leaves writing to `loop`, and `acknowledge` to one large piece.
+        self._client.on_socket_register_write = lambda *_: None
+
+    def connect(self) -> None:
+        """Connect and subscribe; what was read but not acknowledged is forgotten, as the broker will give it again.
+
+        Raises:
+            ServiceUnavailableError: the broker does not answer, or not as one.
+            SettingsError: it refuses the user, or the topics.
+        """
+        self._inbox.clear()
+        self._connection += 1
+        self._answered = self._subscribed = None
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = _SESSION_S
+        properties.ReceiveMaximum = min(65_535, 2 * self._most)
+        try:
+            self._client.connect(*self._address, keepalive=_KEEP_ALIVE_S, clean_start=False, properties=properties)
+        except (OSError, ValueError) as cause:
+            raise ServiceUnavailableError("the MQTT broker does not answer: is it running, and does it speak TLS where we do?") from cause
+        self._step_until(lambda: self._answered is not None)
+        if self._answered is not None and self._answered.value in _REFUSED_USER:
+            raise SettingsError("the MQTT broker refuses the user: check VEILOCITY_MQTT_USERNAME and VEILOCITY_MQTT_PASSWORD")
+        if self._answered is not None and self._answered.is_failure:
+            raise ServiceUnavailableError(f"the MQTT broker refuses the connection: {self._answered}")
+        # Retained messages once for a new session and not at each reconnect.
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        self._client.subscribe([(name, options) for name in self._filters])
+        self._step_until(lambda: self._subscribed is not None)
+        if any(code.value >= _FAILURE for code in self._subscribed or ()):
+            raise SettingsError("the MQTT broker refuses a topic: allow its user to read those of VEILOCITY_MQTT_TOPICS")
+
+    def _step_until(self, holds: Any) -> None:
+        for _ in range(int(_CONNECT_S / _STEP_S)):
+            if holds():
+                return
+            self._step(_STEP_S)
+        if not holds():
+            raise ServiceUnavailableError("the MQTT broker did not answer in time")
+
+    def _step(self, timeout_s: float) -> None:
+        if self._client.loop(timeout_s) != 0 and self._answered is None:
+            # A refusal is told by CONNACK and followed by the end of the connection.
+            raise ServiceUnavailableError("the MQTT broker closed the connection")
+
+    def read(self, timeout_s: float) -> list[Message]:
+        """Return what has come, a batch at most; nothing after `timeout_s` of silence.
+
+        Raises:
+            ServiceUnavailableError: the connection is lost.
+        """
+        if not self._inbox and self._client.loop(timeout_s) != 0:
+            raise ServiceUnavailableError("the connection to the MQTT broker is lost")
+        buffered = self._client.buffered
+        while buffered is not None and len(self._inbox) < self._most and buffered.pending():
+            if self._client.loop_read() != 0:
+                # What was read stays good; the next call tells of the loss.
+                break
+        taken, self._inbox = self._inbox[: self._most], self._inbox[self._most :]
+        return taken
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Tell the broker that the messages need not be given again; those of an earlier connection are left out.
+
+        Raises:
+            ServiceUnavailableError: the connection is lost.
+        """
+        buffered = self._client.buffered
+        if buffered is None:
+            return
+        buffered.cork()
+        for message in messages:
+            if message.qos and message.connection == self._connection:
+                self._client.ack(message.number, message.qos)
+        try:
+            self._client.loop_write()
+            buffered.uncork()
+        except OSError as cause:
+            raise ServiceUnavailableError("the connection to the MQTT broker is lost") from cause
+
+    def close(self) -> None:
+        """Say goodbye; the session stays with the broker."""
+        self._client.disconnect()
+        self._client.loop_write()
+
+    def _on_connect(self, _client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: object) -> None:
+        self._answered = reason
+
+    def _on_subscribe(self, _client: Client, _data: object, _number: int, reasons: list[ReasonCode], _properties: object) -> None:
+        self._subscribed = reasons
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        self._inbox.append(Message(topic, message.payload, message.qos, message.mid, message.retain, self._connection))
+
+
+def _tls(ca_file: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as cause:
+        raise SettingsError(f"VEILOCITY_MQTT_CA_FILE cannot be read ({type(cause).__name__})") from cause
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
