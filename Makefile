@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak soak-privacy clean
+.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-ingest bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream soak soak-privacy clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -44,6 +44,10 @@ bench: install ## measure algorithms against targets and peers
 	$(BIN)/python -m benchmarks.micro
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.rules_kafka $(ARGS)
+
+bench-ingest: install ## measure what the gateway and the MQTT bridge take on one core, beside a bare producer
+	@./devstack/bootstrap.sh mosquitto
+	$(BIN)/python -m benchmarks.ingest
 
 bench-e2e: install ## measure the whole system: rate, delays, starts
 	$(BIN)/python -m benchmarks.e2e

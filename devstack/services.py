@@ -37,7 +37,7 @@ _PYTHON = (sys.executable, "-P")
 
 
 def configured(settings: Settings) -> tuple[str, ...]:
-    """Return the services that the settings ask for: also the notifier where a file says whom to tell, and the bridge where there is a broker.
+    """Return the services that the settings ask for: the notifier too where a file says whom to tell, the bridge where there is a broker.
 
     >>> configured(Settings())
     ('ingest', 'rules', 'privacy', 'dashboard')

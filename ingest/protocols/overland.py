@@ -80,8 +80,11 @@ def _time_ns(properties: dict[str, Any]) -> int:
 
 
 def _device(properties: dict[str, Any], request: Request) -> str:
-    for stated in (properties.get("device_id"), properties.get("unique_id"), request.query.get("device"), basic_user(request.headers)):
+    for stated in (properties.get("device_id"), properties.get("unique_id"), request.query.get("device")):
         found = identifier(stated, "device_id")
         if found is not None:
             return found
+    user = identifier(basic_user(request.headers), "user")
+    if user is not None:
+        return user
     raise InvalidInputError(RejectReason.MISSING_FIELD, "device_id is missing: set it in the app, or add ?device= to the address")
