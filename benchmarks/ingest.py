@@ -143,7 +143,7 @@ def _over_http(settings: Settings, cores: set[int]) -> float:
                 pass
             rates.append(sum(held for _, _, held in batch) / (time.monotonic() - begun))
             if failures:
-                raise SystemExit(f"the gateway answered {failures[0]}")
+                raise SystemExit(f"the gateway answered {failures[0]!r}")
     print(f"HTTP, rounds: {', '.join(f'{rate:,.0f}' for rate in rates)} fixes/s", flush=True)
     return statistics.median(rates)
 

@@ -79,7 +79,7 @@ class Filters:
         """Return how many phones are remembered."""
         return len(self._last)
 
-    def name_all(self, items: Sequence[_T]) -> list[_T]:
+    def name_all(self, items: Sequence[_T]) -> list[_T | Fix]:
         """Return the items in their order, each fix among them with the names of its filters."""
         with self._lock:
             return [self._named(item) if isinstance(item, Fix) else item for item in items]

@@ -45,7 +45,9 @@ class Intake:
             opened = self._keys.open(request.body)
         except InvalidInputError as cause:
             return refuse_body(cause, request.body, protocol.name, arrival)
-        outcome = protocol.adapter(request._replace(body=opened.body), arrival, self._resolver)
+        # What stands beside an encrypted body could be anybody's, and must not change what is in it.
+        query = request.query if opened.device is None else {}
+        outcome = protocol.adapter(request._replace(body=opened.body, query=query), arrival, self._resolver)
         outcome = self._keys.check(outcome, opened.device, protocol.name, arrival)
         if request.retained:
             outcome.accepted = [_retained(item) if isinstance(item, Fix) else item for item in outcome.accepted]

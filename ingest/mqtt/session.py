@@ -11,10 +11,11 @@ pieces: 3 to 4 system calls for each message become a few for each thousand.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from paho.mqtt.client import CallbackAPIVersion, Client, ConnectFlags, MQTTMessage, MQTTv5
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -35,6 +36,7 @@ _PIECE = 256 * 1024
 _REFUSED_USER = (134, 135)
 """MQTT 5: bad user name or password, not authorised."""
 _FAILURE = 128
+_T = TypeVar("_T")
 
 
 class Message(NamedTuple):
@@ -147,37 +149,35 @@ class Session:
         self._inbox.clear()
         self._connection += 1
         self._answered = self._subscribed = None
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # Paho leaves its constructor untyped
         properties.SessionExpiryInterval = _SESSION_S
         properties.ReceiveMaximum = min(65_535, 2 * self._most)
         try:
             self._client.connect(*self._address, keepalive=_KEEP_ALIVE_S, clean_start=False, properties=properties)
         except (OSError, ValueError) as cause:
             raise ServiceUnavailableError("the MQTT broker does not answer: is it running, and does it speak TLS where we do?") from cause
-        self._step_until(lambda: self._answered is not None)
-        if self._answered is not None and self._answered.value in _REFUSED_USER:
+        answered = self._await(lambda: self._answered)
+        if answered.value in _REFUSED_USER:
             raise SettingsError("the MQTT broker refuses the user: check VEILOCITY_MQTT_USERNAME and VEILOCITY_MQTT_PASSWORD")
-        if self._answered is not None and self._answered.is_failure:
-            raise ServiceUnavailableError(f"the MQTT broker refuses the connection: {self._answered}")
+        if answered.is_failure:
+            raise ServiceUnavailableError(f"the MQTT broker refuses the connection: {answered}")
         # Retained messages once for a new session and not at each reconnect.
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         self._client.subscribe([(name, options) for name in self._filters])
-        self._step_until(lambda: self._subscribed is not None)
-        if any(code.value >= _FAILURE for code in self._subscribed or ()):
+        if any(code.value >= _FAILURE for code in self._await(lambda: self._subscribed)):
             raise SettingsError("the MQTT broker refuses a topic: allow its user to read those of VEILOCITY_MQTT_TOPICS")
 
-    def _step_until(self, holds: Any) -> None:
+    def _await(self, answer: Callable[[], _T | None]) -> _T:
+        """Return what the broker answers."""
         for _ in range(int(_CONNECT_S / _STEP_S)):
-            if holds():
-                return
-            self._step(_STEP_S)
-        if not holds():
-            raise ServiceUnavailableError("the MQTT broker did not answer in time")
-
-    def _step(self, timeout_s: float) -> None:
-        if self._client.loop(timeout_s) != 0 and self._answered is None:
-            # A refusal is told by CONNACK and followed by the end of the connection.
-            raise ServiceUnavailableError("the MQTT broker closed the connection")
+            is_lost = self._client.loop(_STEP_S) != 0
+            # A refusal is told and followed by the end of the connection at once.
+            found = answer()
+            if found is not None:
+                return found
+            if is_lost:
+                raise ServiceUnavailableError("the MQTT broker closed the connection")
+        raise ServiceUnavailableError("the MQTT broker did not answer in time")
 
     def read(self, timeout_s: float) -> list[Message]:
         """Return what has come, a batch at most; nothing after `timeout_s` of silence.
@@ -230,7 +230,7 @@ class Session:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
-        self._inbox.append(Message(topic, message.payload, message.qos, message.mid, message.retain, self._connection))
+        self._inbox.append(Message(topic, bytes(message.payload), message.qos, message.mid, message.retain, self._connection))
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from paho.mqtt.enums import CallbackAPIVersion
 
 from devstack import mosquitto
 from devstack.ports import free_port
@@ -122,7 +123,7 @@ def broker(folder: Path, *, tls: bool = False) -> Iterator[Broker]:
 @contextmanager
 def phone(running: Broker, *, password: str = PASSWORDS[mosquitto.PHONES]) -> Iterator[paho.Client]:
     """Connect a phone that publishes."""
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
     client.username_pw_set(mosquitto.PHONES, password)
     client.max_inflight_messages = 1000
     if running.tls:

@@ -194,6 +194,11 @@ def test_each_app_reads_the_answer_it_waits_for(client: FlaskClient, kafka: Kafk
     assert client.post("/v1/overland", json={"locations": [{}]}).status_code == 503
 
 
+def test_who_only_looks_sends_no_place(client: FlaskClient, kafka: Kafka) -> None:
+    assert client.head("/v1/gpslogger?aid=a&lat=52.516312&lon=13.377712&timestamp=1700000000").status_code == 200
+    assert kafka.records == []
+
+
 def test_filters_are_named_across_requests_and_counted(client: FlaskClient, kafka: Kafka) -> None:
     before = FILTERED.labels("gpslogger", "duplicate")._value.get()
     for _ in range(2):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from ingest.filters import FilterLimits, Filters
+from tests.unit import rules_world
 from veilocity.contracts import DeviceId, Fix, FixFilter, FixFlag, SubjectId
 from veilocity.eventtime import NS_PER_S
 
@@ -106,3 +108,12 @@ def test_phones_are_apart_and_the_one_silent_for_longest_is_forgotten() -> None:
 
 def test_other_items_pass_untouched() -> None:
     assert Filters(FilterLimits()).name_all(["x", 1]) == ["x", 1]
+
+
+def test_no_rule_reads_the_names() -> None:
+    plain = [rules_world.fix(60.0 * minute, accuracy_m=20.0) for minute in range(40)] + [rules_world.fix(2_430, rules_world.LAGOS)]
+    named = [msgspec.structs.replace(one, filters=tuple(FixFilter)) for one in plain]
+    paid = rules_world.payment(2_460, rules_world.PARIS)
+    before, after = rules_world.play([*plain, paid]), rules_world.play([*named, paid])
+    assert before.standing
+    assert (after.standing, after.decisions) == (before.standing, before.decisions)

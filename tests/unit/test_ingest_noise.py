@@ -13,6 +13,7 @@ from ingest import replay, sensor_logger
 from ingest.directory import Directory
 from ingest.fields import Arrival
 from ingest.noise import Label, NoiseKind, labels_csv, mix
+from ingest.push import Answer
 from ingest.recordings import pushes, read_rows
 from ingest.tracks import PLACE, Row
 from veilocity import settings
@@ -97,9 +98,9 @@ def test_kinds_are_what_they_say() -> None:
 def test_labels_travel_with_a_recording_that_is_rebased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[replay.Due] = []
 
-    def play(requests: list[replay.Due], *_: object, **__: object) -> replay.Answer:
+    def play(requests: list[replay.Due], *_: object, **__: object) -> Answer:
         sent.extend(requests)
-        return replay.Answer()
+        return Answer()
 
     monkeypatch.setattr(replay, "play", play)
     file, labels = tmp_path / "phone-1.csv", tmp_path / "labels.csv"

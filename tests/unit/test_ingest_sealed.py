@@ -67,6 +67,15 @@ def test_a_reject_of_a_wrong_key_shows_no_place(tmp_path: Path) -> None:
     assert "52.5" not in reject.payload
 
 
+def test_nothing_beside_an_encrypted_body_changes_it(tmp_path: Path) -> None:
+    file = tmp_path / "keys.csv"
+    file.write_text("device,key\n" + line("7", KEY), encoding="utf-8")
+    intake = Intake(settings.load({}, ingest_keys_file=str(file)), Directory())
+    body = seal(b"id=7&lat=52.516312&lon=13.377712&timestamp=1699999999", "7", KEY)
+    outcome = intake.take(PROTOCOLS["traccar"], Request(body, {"lat": "1.5", "timestamp": "1699990000"}), ARRIVAL)
+    assert [fix.lat for fix in outcome.accepted] == [52.516312]  # type: ignore[union-attr]  # a fix
+
+
 def test_a_device_without_a_key_may_send_in_clear(tmp_path: Path) -> None:
     assert len(take(tmp_path, PLACE, line("john/phone", KEY)).accepted) == 1
 
