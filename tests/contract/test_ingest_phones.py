@@ -306,6 +306,11 @@ def test_gpslogger_a_blank_speed_is_unknown_and_km_an_hour_are_converted() -> No
     assert fix(take("gpslogger", f"{text}&spd_kph=36".encode())).speed_mps == 10.0
 
 
+def test_gpslogger_a_blank_name_gives_way_to_the_next() -> None:
+    text = b"aid=a&lat=51.4756212&lon=-0.0007123&timestamp=&time=2015-06-18T19:02:21.000Z"
+    assert fix(take("gpslogger", text)).fix_ns == 1_434_654_141 * NS_PER_S
+
+
 def test_gpslogger_a_placeholder_that_was_not_filled_is_one_reject() -> None:
     assert reason(take("gpslogger", b"aid=a&lat=%25LAT&lon=-0.0007123&timestamp=1434654141")) is RejectReason.INVALID_COORDINATES
     assert take("gpslogger", b"").body_refused

@@ -98,12 +98,14 @@ def test_zero_turns_a_filter_off() -> None:
 def test_phones_are_apart_and_the_one_silent_for_longest_is_forgotten() -> None:
     filters = Filters(FilterLimits(), devices=2)
 
-    def seen(device: str, at_s: float) -> tuple[FixFilter, ...]:
-        return filters.name_all([fix(at_s, device=DeviceId(device))])[0].filters
+    def seen(device: str, step: int) -> tuple[FixFilter, ...]:
+        return filters.name_all([fix(10.0 * step, device=DeviceId(device), lat=HERE[0] + step * 1e-3)])[0].filters
 
-    assert (seen("a", 0), seen("b", 0), seen("a", 10)) == ((), (), (FixFilter.DISTANCE,))
+    assert (seen("a", 0), seen("b", 0), seen("a", 1)) == ((), (), ())
     assert (seen("c", 0), len(filters)) == ((), 2)
-    assert (seen("b", 10), seen("a", 20)) == ((FixFilter.DISTANCE,), ())
+    # `b` was silent for longest: what would be named for `a` is not for `b`.
+    assert seen("a", 1) == (FixFilter.DUPLICATE, FixFilter.DISTANCE)
+    assert seen("b", 0) == ()
 
 
 def test_other_items_pass_untouched() -> None:

@@ -55,6 +55,12 @@ def test_real_readings_stay_and_every_fake_has_its_label() -> None:
     assert {label.kind for label in mixed.labels} == set(NoiseKind)
 
 
+def test_fakes_of_rows_with_one_time_have_times_of_their_own() -> None:
+    labels = mix([row for row in walk(50) for _ in range(4)], 0.5, seed=3).labels
+    assert len(labels) > 100
+    assert len({label.time_ns for label in labels} - {START_NS + n * NS_PER_S for n in range(50)}) == len(labels)
+
+
 def test_same_seed_same_fakes() -> None:
     assert mix(walk(300), 0.2, 5) == mix(walk(300), 0.2, 5)
     assert mix(walk(300), 0.2, 5).labels != mix(walk(300), 0.2, 6).labels
