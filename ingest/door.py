@@ -120,9 +120,9 @@ def _body() -> bytes:
     return body
 
 
-def count(kind: str, outcome: Outcome, status: int) -> None:
-    """Add an outcome that is in Kafka to the metrics."""
-    REQUESTS.labels(kind, {200: "ok", 413: "too_large"}.get(status, "malformed")).inc()
+def count(kind: str, outcome: Outcome, status: int, requests: int = 1) -> None:
+    """Add an outcome that is in Kafka to the metrics: that of one request, or of several with the same status."""
+    REQUESTS.labels(kind, {200: "ok", 413: "too_large"}.get(status, "malformed")).inc(requests)
     ITEMS.labels(kind, "accepted").inc(len(outcome.accepted))
     ITEMS.labels(kind, "rejected").inc(len(outcome.rejects))
     ITEMS.labels(kind, "ignored").inc(outcome.ignored)

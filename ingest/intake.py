@@ -5,6 +5,7 @@ The adapters are pure; the one thing remembered here is the last fix of each pho
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -56,10 +57,9 @@ class Intake:
 
     def count(self, protocol: Protocol, outcome: Outcome) -> None:
         """Add the filters' names to the metrics, once the outcome is in Kafka."""
-        for item in outcome.accepted:
-            if isinstance(item, Fix) and item.filters:
-                for name in item.filters:
-                    FILTERED.labels(protocol.name, name.value).inc()
+        named = Counter(name for item in outcome.accepted if isinstance(item, Fix) for name in item.filters)
+        for name, fixes in named.items():
+            FILTERED.labels(protocol.name, name.value).inc(fixes)
         REMEMBERED.set(len(self._filters))
 
 

@@ -41,12 +41,24 @@ class Bridge:
         """
         judged = [(protocol, self._judge(message, protocol, arrival)) for message in messages if (protocol := protocol_of(message.topic))]
         self._send_all(list(chain.from_iterable(records(outcome) for _, outcome in judged)))
-        for message in messages:
-            MQTT_MESSAGES.labels("retained" if message.retained else "live").inc()
-        for protocol, outcome in judged:
-            count(protocol.name, outcome, 400 if outcome.body_refused else 200)
-            self._intake.count(protocol, outcome)
+        retained = sum(message.retained for message in messages)
+        MQTT_MESSAGES.labels("retained").inc(retained)
+        MQTT_MESSAGES.labels("live").inc(len(messages) - retained)
+        self._count(judged)
         return sum(len(outcome.accepted) for _, outcome in judged)
+
+    def _count(self, judged: Sequence[tuple[Protocol, Outcome]]) -> None:
+        """Add a batch to the metrics: once for each protocol and end, as a message holds one item or two."""
+        for protocol in {protocol.name: protocol for protocol, _ in judged}.values():
+            for refused, status in ((False, 200), (True, 400)):
+                mine = [outcome for owner, outcome in judged if owner is protocol and outcome.body_refused is refused]
+                total = Outcome(
+                    [item for outcome in mine for item in outcome.accepted],
+                    [item for outcome in mine for item in outcome.rejects],
+                    sum(outcome.ignored for outcome in mine),
+                )
+                count(protocol.name, total, status, requests=len(mine))
+                self._intake.count(protocol, total)
 
     def _judge(self, message: Message, protocol: Protocol, arrival: Arrival) -> Outcome:
         if len(message.body) > self._max_body_bytes:

@@ -71,10 +71,12 @@ def _reading(item: Any, request: Request) -> Reading | None:
 
 
 def _filters(item: dict[str, Any], fix_ns: int) -> tuple[FixFilter, ...]:
+    if "created_at" not in item:
+        return ()
     try:
-        made_ns = ns_from_seconds(item.get("created_at"))
+        made_ns = ns_from_seconds(item["created_at"])
     except InvalidInputError:
-        # Newer apps alone state it, and nothing else depends on it.
+        # Nothing else depends on it.
         return ()
     return (FixFilter.OUTDATED,) if made_ns - fix_ns > _OUTDATED_S * NS_PER_S else ()
 
