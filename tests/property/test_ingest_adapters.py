@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import app as gateway
+from ingest.intake import Intake
+from ingest.mqtt import Bridge, Message
+from ingest.mqtt.session import _publication
+from ingest.noise import mix
+from ingest.outcome import Record
 from ingest.protocols import PROTOCOLS, Request
+from ingest.recordings import pushes, read_rows
 from tests.property.test_ingest_parsers import ARRIVAL, DIRECTORY, anything, check, near
 from tests.unit.test_ingest_app import Kafka
 from veilocity import settings
-from veilocity.contracts import Fix
+from veilocity.contracts import Fix, decode
+from veilocity.errors import InvalidInputError
+from veilocity.topics import FIXES
 
 TIME = 1_699_999_999
 PLACES: dict[str, dict[str, Any]] = {
@@ -123,3 +133,62 @@ def client() -> FlaskClient:
 def test_the_gateway_never_answers_500(name: str, method: str, body: bytes, query: dict[str, str], header: str) -> None:
     answer = client().open(f"/v1/{name}", method=method, data=body, query_string=query, headers={"Authorization": header})
     assert answer.status_code in (200, 400, 405), answer.text
+
+
+topics = st.sampled_from(
+    ["owntracks/a/b", "owntracks", "owntracks/a", "owntracks//", "sensor-logger", "traccar/x", "gpslogger", "overland/y", ""]
+)
+bodies = st.binary(max_size=60) | anything.map(lambda document: json.dumps(document).encode())
+messages = st.lists(st.builds(Message, topics | st.text(max_size=8), bodies, st.just(1), st.just(1), st.booleans(), st.just(1)), max_size=5)
+
+
+@given(messages, messages)
+def test_a_good_message_survives_its_neighbours(before: list[Message], after: list[Message]) -> None:
+    good = Message("owntracks/jane/phone", json.dumps(PLACES["owntracks"]).encode(), 1, 1, False, 1)
+    sent: list[Record] = []
+    Bridge(Intake(settings.load({}), DIRECTORY), sent.extend, 10_000).take([*before, good, *after], ARRIVAL)
+    fixes = [decode(record.value, Fix) for record in sent if record.topic is FIXES and record.value is not None]
+    assert [fix.lat for fix in fixes if fix.device == "jane/phone"] == [52.516312]
+
+
+@given(st.integers(0, 255), st.binary(max_size=40))
+def test_any_packet_is_a_message_or_told_to_be_none(first: int, packet: bytes) -> None:
+    try:
+        topic, body, _, number, _ = _publication(first, packet)
+    except (IndexError, ValueError):
+        return
+    assert len(body) <= len(packet)
+    assert 0 <= number < 2**16
+    assert topic.isprintable() or topic
+
+
+tracks = st.sampled_from(
+    [
+        "time,lat,lon\n",
+        "time;lat;lon\n",
+        "time,latitude,longitude\n",
+        "Geolife trajectory\na\nb\nc\nd\ne\n",
+        "<gpx><trk><trkseg>",
+        '<gpx><trkpt lat="1.5" lon="x"/>',
+        "[{",
+        "[",
+        "",
+    ]
+)
+pieces = st.text("0123456789.,;:-TZ<>/\"'{}[]\n abgeimnostlpkrdx", max_size=60) | st.text(max_size=20)
+
+
+@given(tracks, pieces, st.floats(0.0, 0.8), st.sampled_from(["", "</trkseg></trk></gpx>", "</gpx>", "}]"]))
+def test_any_recording_is_played_or_told_to_be_none(head: str, text: str, rate: float, tail: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "track.txt"
+        file.write_text(head + text + tail, encoding="utf-8", errors="replace")
+        try:
+            rows, device = read_rows(file)
+        except InvalidInputError:
+            return
+    mixed = mix(rows, rate, seed=1)
+    assert len(mixed.rows) == len(rows) + len(mixed.labels)
+    for push in pushes(mixed.rows, device or "d"):
+        outcome = take("sensor-logger", json.dumps(push).encode())
+        check(outcome, len(push["payload"]))
