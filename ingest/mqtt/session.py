@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import select
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -214,8 +215,9 @@ class Session:
             raise SettingsError("the MQTT broker refuses a topic: allow its user to read those of VEILOCITY_MQTT_TOPICS")
 
     def _await(self, answer: Callable[[], _T | None]) -> _T:
-        """Return what the broker answers."""
-        for _ in range(int(_CONNECT_S / _STEP_S)):
+        """Return what the broker answers; messages that come before it are kept for `read`."""
+        deadline = time.monotonic() + _CONNECT_S
+        while time.monotonic() < deadline:
             is_lost = self._turn(_STEP_S) != 0
             # A refusal is told and followed by the end of the connection at once.
             found = answer()
