@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
-from devstack import mosquitto
+from devstack import Stack, mosquitto
+from devstack.ports import free_port
 from tests.integration.ingest_world import eventually, read_all
-from tests.integration.mqtt_world import BridgeProcess, bridge, broker, phone, publish
+from tests.integration.mqtt_world import ROOT, BridgeProcess, bridge, broker, phone, publish
 from veilocity import settings as kernel_settings
 from veilocity.contracts import Fix, FixFilter, Reject, decode
 from veilocity.errors import RejectReason
@@ -78,8 +82,6 @@ def test_killed_at_any_moment_it_loses_nothing_of_qos_1(settings: Settings, tmp_
     count = 3_000
     with broker(tmp_path / "broker") as running, phone(running) as client:
         ours = running.settings(settings, mqtt_batch_messages=50)
-        with bridge(ours, tmp_path / "log"):
-            pass
         first = BridgeProcess(ours, tmp_path / "log")
         first.wait_healthy()
         told = [publish(client, TOPIC, place(number)) for number in range(count)]
@@ -156,3 +158,28 @@ def test_a_certificate_of_nobody_we_know_is_refused(settings: Settings, tmp_path
             assert not ours.healthy()
         finally:
             ours.end(signal.SIGKILL)
+
+
+def test_the_launcher_brings_a_broker_and_its_bridge(settings: Settings, tmp_path: Path) -> None:
+    prepared = subprocess.run([str(ROOT / "devstack" / "bootstrap.sh"), "mosquitto"], capture_output=True, text=True, check=False)
+    wanted = kernel_settings.load(
+        {},
+        cache_dir=kernel_settings.load().cache_dir,
+        kafka_bootstrap=settings.kafka_bootstrap,
+        kafka_topic_prefix=settings.kafka_topic_prefix,
+        state_dir=tmp_path / "state",
+        mqtt_metrics_port=free_port(),
+    )
+    if mosquitto.find(wanted) is None:
+        pytest.skip(prepared.stderr.strip() or "no Mosquitto was found")
+    with Stack(wanted, servers=("mosquitto",), services=("mqtt",)) as stack:
+        password = (stack.settings.state_dir / "keys" / f"mqtt-{mosquitto.PHONES}.password").read_text(encoding="ascii")
+        client = paho.Client(CallbackAPIVersion.VERSION2)
+        client.username_pw_set(mosquitto.PHONES, password)
+        client.connect("127.0.0.1", stack.settings.mqtt_port)
+        client.loop_start()
+        publish(client, TOPIC, place()).wait_for_publish(10)
+        eventually("the fix is in Kafka", lambda: len(fixes(settings)) == 1)
+        client.disconnect()
+        client.loop_stop()
+        assert stack.restarts("mqtt") == 0
