@@ -339,6 +339,7 @@ def _bare_producer(settings: Settings, folder: Path, cores: set[int]) -> Rate:
 def main() -> None:
     """Measure all three in turn and write the figures."""
     measured, others = _cores()
+    every = os.sched_getaffinity(0)
     os.sched_setaffinity(0, others)
     with tempfile.TemporaryDirectory(prefix="veilocity-bench-") as folder:
         base = kernel_settings.load({}, state_dir=Path(folder), ingest_port=free_port(), mqtt_metrics_port=free_port())
@@ -347,6 +348,7 @@ def main() -> None:
             http = _over_http(over_http, measured)
             bare = _bare_producer(over_http, Path(folder), measured)
             mqtt = _over_mqtt(_topics(stack.settings, "mqtt"), measured)
+    os.sched_setaffinity(0, every)
     peer = f"bare confluent-kafka producer, the same records on the same core: {bare.by_clock:,.0f} records/s"
     by_processor = f"the same by processor time: {bare.by_processor:,.0f} records/s"
     ratio = round(http.by_processor / bare.by_processor, 3)
