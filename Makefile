@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries soak soak-privacy soak-storage clean
+.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-ingest bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries soak soak-privacy soak-storage clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -14,6 +14,7 @@ help: ## list these targets
 
 demo: ## install what a run needs, start everything, print one address; Ctrl-C stops it
 	@./devstack/bootstrap.sh run
+	@./devstack/bootstrap.sh mosquitto
 	@exec $(BIN)/veilocity up $(ARGS)
 
 install: ## install what tests and checks need, too
@@ -22,6 +23,7 @@ install: ## install what tests and checks need, too
 test: install ## run all tests on real servers
 	@./devstack/bootstrap.sh browser
 	@./devstack/bootstrap.sh prometheus
+	@./devstack/bootstrap.sh mosquitto
 	$(BIN)/python -m pytest --hypothesis-seed=0 $(ARGS)
 
 explore: install ## run the property tests on examples that nobody has seen yet
@@ -42,6 +44,10 @@ bench: install ## measure algorithms against targets and peers
 	$(BIN)/python -m benchmarks.micro
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.rules_kafka $(ARGS)
+
+bench-ingest: install ## measure what the gateway and the MQTT bridge take on one core, beside a bare producer
+	@./devstack/bootstrap.sh mosquitto
+	$(BIN)/python -m benchmarks.ingest
 
 bench-e2e: install ## measure the whole system: rate, delays, starts
 	$(BIN)/python -m benchmarks.e2e

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prepares a checkout: `bootstrap.sh run` installs what a run needs, `bootstrap.sh dev` what tests and checks need as well,
 # `bootstrap.sh browser` a Chromium for the browser tests, `bootstrap.sh prometheus` Debian's Prometheus for those of its rules;
+# `bootstrap.sh mosquitto` Debian's MQTT broker;
 # `bootstrap.sh peers` the libraries that benchmarks compare with, apart from ours; `bootstrap.sh lock` holds uv.lock to pyproject.toml.
 # What is there already costs no request.
 set -eu
@@ -135,11 +136,45 @@ install_prometheus() {
   rm -rf "$part"
 }
 
+fetch_mosquitto() {
+  (
+    cd "$1"
+    # What a small system lacks of what it is linked with.
+    needed=$(apt-cache depends mosquitto | sed -n 's/^ *Depends: \(lib\(cjson\|dlt\|websockets\|mosquitto\|wrap\)[^ ]*\)$/\1/p')
+    # shellcheck disable=SC2086  # several names
+    apt-get download -qq mosquitto $needed
+    for package in *.deb; do dpkg-deb -x "$package" unpacked; done
+  ) >/dev/null 2>&1
+}
+
+install_mosquitto() {
+  [ ! -x /usr/sbin/mosquitto ] && ! command -v mosquitto >/dev/null || return 0
+  cache=${VEILOCITY_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
+  [ -n "${VEILOCITY_CACHE_DIR:-}" ] || cache=${cache:+$cache/veilocity}
+  cache=${cache:-.veilocity/cache}
+  home=$cache/mosquitto
+  [ ! -x "$home/usr/sbin/mosquitto" ] || return 0
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    echo "veilocity: no Mosquitto was found and none can be fetched here: install it to let phones publish over MQTT." >&2
+    return 0
+  fi
+  echo "Fetching Mosquitto for phones that publish over MQTT."
+  mkdir -p "$cache"
+  part=$(mktemp -d "$cache/mosquitto.XXXXXX")
+  if fetch_mosquitto "$part" || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null && fetch_mosquitto "$part"; }; then
+    mv -T "$part/unpacked" "$home" 2>/dev/null || [ -x "$home/usr/sbin/mosquitto" ] || fail "$home cannot be written: remove it"
+  else
+    echo "veilocity: Mosquitto could not be fetched: run apt-get update, or install it by hand, to let phones publish over MQTT." >&2
+  fi
+  rm -rf "$part"
+}
+
 case "${1:-}" in
   run | dev) install "$1" ;;
   browser) install_browser ;;
   prometheus) install_prometheus ;;
+  mosquitto) install_mosquitto ;;
   peers) install_peers ;;
   lock) check_lock ;;
-  *) fail "usage: bootstrap.sh run|dev|browser|prometheus|peers|lock" ;;
+  *) fail "usage: bootstrap.sh run|dev|browser|prometheus|mosquitto|peers|lock" ;;
 esac

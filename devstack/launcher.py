@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from devstack import mosquitto
 from devstack.cancellation import Cancellation, Cancelled, signals_cancel
 from devstack.environment import changed
 from devstack.process import State
-from devstack.servers import SERVERS
+from devstack.servers import OPTIONAL, SERVERS
 from devstack.services import configured
 from devstack.stack import Simulation, Stack
 from devstack.status import Status, for_console
@@ -53,9 +54,13 @@ def run(  # every one is an option of the command
     if "dashboard_phone" not in settings.model_fields_set:
         # On one's own machine a phone is one's own; elsewhere the setting says so.
         settings = changed(settings, dashboard_phone="on")
+    # A broker of one's own wins over one that is started here, as with every server.
+    has_broker = "mqtt_host" not in settings.model_fields_set and mosquitto.find(settings) is not None
+    services = configured(settings)
     stack = Stack(
         settings,
-        services=configured(settings),
+        servers=(*SERVERS, "mosquitto") if has_broker else SERVERS,
+        services=(*services, "mqtt") if has_broker else services,
         simulation=Simulation(people, speed, seed) if feed else None,
         fresh=fresh,
         reporter=status.reporter,
@@ -81,6 +86,11 @@ def _announce(status: Status, stack: Stack, greeting: str | None) -> None:
     )
     if greeting is not None:
         status.reporter.say(greeting)
+    if "mosquitto" in stack.names:
+        password = stack.settings.state_dir / "keys" / f"mqtt-{mosquitto.PHONES}.password"
+        status.reporter.say(
+            f"Over MQTT they publish to port {stack.settings.mqtt_port} as user {mosquitto.PHONES}; the password is in {password}"
+        )
     status.reporter.say(f"Veilocity is live at {stack.address('dashboard')}")
 
 
@@ -88,5 +98,5 @@ def _watch(stack: Stack, cancellation: Cancellation) -> None:
     """Return when somebody asks to stop; a server that dies takes the system down, since nothing of ours could go on."""
     while not cancellation.wait(0.5):
         for name, state in stack.states().items():
-            if (name in SERVERS and state is State.STOPPED) or state is State.FAILED:
+            if (name in (*SERVERS, *OPTIONAL) and state is State.STOPPED) or state is State.FAILED:
                 raise ServiceUnavailableError(f"{name} ended by itself: see {stack.log(name)}, then start again")

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from veilocity.kafka import client_config
 from veilocity.settings import Settings
 
-__all__ = ["elasticsearch_answers", "http_answers", "kafka_answers", "mongodb_answers"]
+__all__ = ["elasticsearch_answers", "http_answers", "kafka_answers", "mongodb_answers", "port_answers"]
 
 _TIMEOUT_S = 2.0
 _OK = 200
@@ -27,6 +27,11 @@ def kafka_answers(settings: Settings) -> bool:
         return bool(AdminClient({**client_config(settings), "log_level": 0}).list_topics(timeout=_TIMEOUT_S).brokers)
     except KafkaException:
         return False
+
+
+def port_answers(port: int) -> bool:
+    """Return whether something on this machine accepts connections to a port."""
+    return _accepts(f"127.0.0.1:{port}")
 
 
 def elasticsearch_answers(settings: Settings) -> bool:

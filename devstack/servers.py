@@ -10,14 +10,23 @@ from pathlib import Path
 from devstack import artifacts, java, probes
 from devstack.environment import changed
 from devstack.install import Installer
+from devstack.mosquitto import BRIDGE, find, make_password
+from devstack.mosquitto import mosquitto as broker
 from devstack.process import Folders, ProcessSpec
 from veilocity.errors import DependencyError
 from veilocity.settings import Settings
 
-__all__ = ["PORTS", "SERVERS", "elasticsearch", "kafka", "mongodb", "point_at"]
+__all__ = ["OPTIONAL", "PORTS", "SERVERS", "elasticsearch", "kafka", "mongodb", "mosquitto", "point_at", "point_at_mosquitto"]
 
 SERVERS = ("kafka", "elasticsearch", "mongodb")
-PORTS = {"kafka": ("kafka", "kafka_controller"), "elasticsearch": ("elasticsearch", "elasticsearch_transport"), "mongodb": ("mongodb",)}
+OPTIONAL = ("mosquitto",)
+"""Servers that run where they were asked for."""
+PORTS = {
+    "kafka": ("kafka", "kafka_controller"),
+    "elasticsearch": ("elasticsearch", "elasticsearch_transport"),
+    "mongodb": ("mongodb",),
+    "mosquitto": ("mosquitto",),
+}
 """The ports that each server listens on, by the name under which they are remembered."""
 
 _CLUSTER_ID = "dmVpbG9jaXR5LWRldnN0YQ"
@@ -47,6 +56,26 @@ def point_at(settings: Settings, ports: Mapping[str, int]) -> Settings:
         # Journalled: SecantusDB otherwise loses acknowledged writes when it is killed.
         addresses["mongodb_uri"] = f"mongodb://127.0.0.1:{ports['mongodb']}/?directConnection=true&w=1&journal=true"
     return changed(settings, **addresses)
+
+
+def point_at_mosquitto(settings: Settings, port: int) -> Settings:
+    """Return the settings with the address of a broker of ours, and the user who may read there."""
+    password = make_password(settings.state_dir.absolute() / "keys" / f"mqtt-{BRIDGE}.password")
+    return changed(settings, mqtt_host="127.0.0.1", mqtt_port=port, mqtt_username=BRIDGE, mqtt_password=password, mqtt_tls=False)
+
+
+def mosquitto(
+    settings: Settings, folders: Folders, ports: Mapping[str, int], base: Mapping[str, str], _installer: Installer
+) -> ProcessSpec:
+    """Return Mosquitto.
+
+    Raises:
+        DependencyError: it is not there.
+    """
+    program = find(settings)
+    if program is None:
+        raise DependencyError("no Mosquitto was found: run devstack/bootstrap.sh mosquitto, or install it")
+    return broker(settings, folders, ports["mosquitto"], base, program)
 
 
 def kafka(settings: Settings, folders: Folders, ports: Mapping[str, int], base: Mapping[str, str], installer: Installer) -> ProcessSpec:

@@ -19,6 +19,7 @@ PORTS = {
     "privacy": "privacy_metrics_port",
     "dashboard": "dashboard_port",
     "notify": "notifications_metrics_port",
+    "mqtt": "mqtt_metrics_port",
 }
 """The setting that holds each service's port."""
 
@@ -28,6 +29,7 @@ _HOSTS = {
     "privacy": "metrics_host",
     "dashboard": "dashboard_host",
     "notify": "metrics_host",
+    "mqtt": "metrics_host",
 }
 
 # Without the working folder on its path: a folder of the user called `rules` must not be taken for ours.
@@ -35,12 +37,15 @@ _PYTHON = (sys.executable, "-P")
 
 
 def configured(settings: Settings) -> tuple[str, ...]:
-    """Return the services that the settings ask for: `SERVICES`, and the notifier where a file says whom to tell.
+    """Return the services that the settings ask for: the notifier too where a file says whom to tell, the bridge where there is a broker.
 
     >>> configured(Settings())
     ('ingest', 'rules', 'privacy', 'dashboard')
+    >>> configured(Settings(mqtt_host="127.0.0.1"))[-1]
+    'mqtt'
     """
-    return SERVICES if settings.notifications_file is None else (*SERVICES, "notify")
+    notifier = () if settings.notifications_file is None else ("notify",)
+    return (*SERVICES, *notifier, *(("mqtt",) if settings.mqtt_host else ()))
 
 
 def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSpec:

@@ -23,7 +23,7 @@ from devstack.install import Installer
 from devstack.locks import FileLock
 from devstack.process import Folders, ProcessSpec, State
 from devstack.report import Reporter, SilentReporter
-from devstack.servers import SERVERS
+from devstack.servers import OPTIONAL, SERVERS
 from devstack.services import SERVICES
 from devstack.supervisor import Supervisor
 from veilocity.errors import SettingsError, StateError
@@ -32,9 +32,9 @@ from veilocity.settings import Settings
 
 __all__ = ["Simulation", "Stack"]
 
-_ADDRESS_SETTINGS = {"kafka": "kafka_bootstrap", "elasticsearch": "elasticsearch_url", "mongodb": "mongodb_uri"}
+_ADDRESS_SETTINGS = {"kafka": "kafka_bootstrap", "elasticsearch": "elasticsearch_url", "mongodb": "mongodb_uri", "mosquitto": "mqtt_host"}
 _JAVA_NEEDS = {"kafka": java.KAFKA, "elasticsearch": java.ELASTICSEARCH, "privacy": java.SPARK}
-_MAKERS = {"kafka": servers.kafka, "elasticsearch": servers.elasticsearch, "mongodb": servers.mongodb}
+_MAKERS = {"kafka": servers.kafka, "elasticsearch": servers.elasticsearch, "mongodb": servers.mongodb, "mosquitto": servers.mosquitto}
 _PUBLIC = ("ingest", "dashboard")
 SIMULATOR = "simulate"
 
@@ -70,8 +70,8 @@ class Stack:
 
         Args:
             settings: as loaded; `state_dir` is where everything of this run lies.
-            servers: those of `SERVERS` to start.
-            services: those of `SERVICES` to start; topics are made when there is any.
+            servers: those of `SERVERS` and `OPTIONAL` to start.
+            services: those of `services.PORTS` to start; topics are made when there is any.
             simulation: feeds the gateway as soon as that answers.
             fresh: start with empty data.
             reporter: told what happens, for people.
@@ -139,8 +139,9 @@ class Stack:
         running = self._supervisor.states()
         if running and self._lock.held:
             self._reporter.say("Stopping.")
-        self._supervisor.stop([name for name in running if name not in SERVERS])
-        self._supervisor.stop([name for name in running if name in SERVERS])
+        every = (*SERVERS, *OPTIONAL)
+        self._supervisor.stop([name for name in running if name not in every])
+        self._supervisor.stop([name for name in running if name in every])
         if self._lock.held:
             self.environment_file.unlink(missing_ok=True)
             shutil.rmtree(self.folders.temporary, ignore_errors=True)
@@ -240,6 +241,8 @@ class Stack:
             chosen[name] = old if old is not None and usable else ports.free_port(tuple(chosen.values()))
         ports.remember(self._ports_file, before | chosen)
         self.settings = servers.point_at(self.settings, {name: chosen[name] for name in self._servers})
+        if "mosquitto" in self._servers:
+            self.settings = servers.point_at_mosquitto(self.settings, chosen["mosquitto"])
         return chosen
 
     def _choose_service_ports(self) -> None:

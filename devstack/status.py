@@ -26,6 +26,8 @@ LABELS = {
     "rules": "rules",
     "privacy": "privacy (Spark)",
     "dashboard": "dashboard",
+    "mosquitto": "Mosquitto (MQTT)",
+    "mqtt": "MQTT bridge",
     "simulate": "simulated city",
 }
 _STYLES = {State.READY: "green", State.FAILED: "red", State.RESTARTING: "yellow", State.STOPPED: "dim", State.FINISHED: "green"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import ipaddress
 
@@ -11,26 +13,39 @@ from veilocity.settings import Settings
 __all__ = ["authorised", "check_exposure", "is_loopback"]
 
 
-def authorised(expected: str, header: str | None, query: str | None) -> bool:
+def authorised(expected: str, header: str | None, query: str | None, path: str | None = None) -> bool:
     """Say whether a request carries the token.
 
     Args:
         expected: the token; empty lets everyone in.
-        header: the Authorization header, as ``Bearer T`` or just ``T``: the app sends what its user typed.
+        header: the Authorization header, as ``Bearer T``, just ``T`` (the app sends what its user typed), or ``Basic`` with T for password.
         query: the value of ``?token=``, for senders that cannot set a header.
+        path: the last part of the address, for senders that fill in the query themselves.
 
     Guarantee: the time taken tells nothing about the token but its length.
 
     >>> authorised("s3cret", "Bearer s3cret", None), authorised("s3cret", "s3cret", None), authorised("s3cret", None, "guess")
     (True, True, False)
+    >>> authorised("s3cret", "Basic amFuZTpzM2NyZXQ=", None), authorised("s3cret", None, None, "s3cret")
+    (True, True)
     """
     if not expected:
         return True
     stated = header or ""
     scheme, _, rest = stated.partition(" ")
-    offered = (stated, rest.strip() if scheme.lower() == "bearer" else "", query or "")
+    bearer = rest.strip() if scheme.lower() == "bearer" else ""
+    offered = (stated, bearer, _password(scheme, rest), query or "", path or "")
     # A list, not a generator: every comparison is made, whichever holds.
-    return any([hmac.compare_digest(offer.encode(), expected.encode()) for offer in offered])
+    return any([hmac.compare_digest(offer.encode("utf-8", "surrogatepass"), expected.encode()) for offer in offered])
+
+
+def _password(scheme: str, credentials: str) -> str:
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def is_loopback(host: str) -> bool:

@@ -147,6 +147,10 @@ def number(value: object, name: str) -> float | None:
         return value
     if value is None:
         return None
+    if type(value) is Decimal and value.is_finite():
+        found = float(value)
+        if math.isfinite(found):
+            return found
     if isinstance(value, str):
         value = value.strip()
         if not value:

@@ -1,6 +1,7 @@
-"""Sensor Logger exports as the pushes that the phone would have sent. Pure, but for reading the file.
+"""Recordings as the pushes that a phone would have sent. Pure, but for reading the file.
 
-An export is a CSV file, a JSON array of flat objects whose values are all text, or a zip of CSV files. Columns are found by their header,
+A Sensor Logger export is a CSV file, a JSON array of flat objects whose values are all text, a zip of CSV files, or an SQLite database with
+a table for each sensor; tracks of other programs come through `ingest.tracks` in the same rows. Columns are found by their header,
 as their order differs between versions. The reader judges nothing: what is wrong with a row is for the gateway to say, so that a
 recording played back takes the same path as a phone. Only places and air pressure are played; the gateway would ignore the other sensors.
 """
@@ -11,56 +12,85 @@ import csv
 import io
 import json
 import math
+import sqlite3
 import uuid
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from ingest.noise import row_time_ns
+from ingest.tracks import PLACE, Row, gpslogger_rows, gpx_rows, is_gpslogger, is_gpx, is_plt, plt_rows
 from veilocity.errors import InvalidInputError, RejectReason
-from veilocity.eventtime import NS_PER_S, ns_from_iso
+from veilocity.eventtime import NS_PER_S
 
-__all__ = ["Row", "pushes", "read_sensor_logger"]
+__all__ = ["Row", "pushes", "read_rows", "read_sensor_logger"]
 
 _PLACES = {"Location": "location", "LocationGps": "locationGps", "LocationNetwork": "locationNetwork", "WatchLocation": "watchLocation"}
 _PLACE_COLUMNS = (
     "latitude longitude altitude altitudeAboveMeanSeaLevel ellipsoidalAltitude speed bearing course "
     "horizontalAccuracy verticalAccuracy speedAccuracy bearingAccuracy courseAccuracy mocked"
 ).split()
+_SQLITE = b"SQLite format 3\x00"
 _PRESSURE_COLUMNS = ("pressure", "relativeAltitude")
-
-
-class Row(NamedTuple):
-    """One row of an export: the sensor it came from and its fields as text."""
-
-    sensor: str
-    fields: Mapping[str, str]
 
 
 def read_sensor_logger(path: Path, device: str = "") -> list[dict[str, Any]]:
     """Return the pushes of a recording in the order in which the phone would have sent them.
 
     Args:
-        path: the export: CSV, JSON or zip.
+        path: the export: CSV, JSON, zip or SQLite; or a track: GPX, PLT, CSV of GPSLogger.
         device: device id to push as; by default the one the export states, else the file's name.
 
     Raises:
         InvalidInputError: ``malformed``, when the file is no such export.
     """
-    rows, stated_device = _read(path)
+    rows, stated_device = read_rows(path)
     return pushes(rows, device or stated_device or path.stem)
 
 
-def _read(path: Path) -> tuple[list[Row], str]:
+def read_rows(path: Path) -> tuple[list[Row], str]:
+    """Return the rows of a recording in the order of the file, and the device that it states, or nothing.
+
+    Raises:
+        InvalidInputError: ``malformed``.
+    """
     try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_SQLITE))
+        if beginning == _SQLITE:
+            return _from_sqlite(path)
         if path.suffix.lower() == ".zip":
             return _from_zip(path)
         content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, zipfile.BadZipFile) as cause:
-        raise InvalidInputError(RejectReason.MALFORMED, "the recording cannot be read: is it a CSV, JSON or zip export?") from cause
+    except (OSError, UnicodeDecodeError, zipfile.BadZipFile, sqlite3.Error) as cause:
+        detail = "the recording cannot be read: is it a CSV, JSON, zip, SQLite, GPX or PLT file?"
+        raise InvalidInputError(RejectReason.MALFORMED, detail) from cause
     if content.lstrip().startswith("["):
         return _from_json(content)
-    return list(_from_csv(content, "Location" if path.stem not in _PLACES else path.stem)), ""
+    for is_it, rows in ((is_gpx, gpx_rows), (is_plt, plt_rows), (is_gpslogger, gpslogger_rows)):
+        if is_it(content):
+            return list(rows(content)), ""
+    return list(_from_csv(content, PLACE if path.stem not in _PLACES else path.stem)), ""
+
+
+def _from_sqlite(path: Path) -> tuple[list[Row], str]:
+    known = {name.lower(): name for name in (*_PLACES, "Barometer", "Metadata")}
+    rows: list[Row] = []
+    # Read as it lies there: no journal is made beside it, and nothing in it can write.
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        database.row_factory = sqlite3.Row
+        tables = [str(row["name"]) for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        for table in tables:
+            sensor = known.get(table.lower().replace(" ", ""))
+            if sensor is not None:
+                quoted = table.replace('"', '""')
+                found = database.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608  # a name that the file itself states, quoted
+                rows.extend(Row(sensor, {name: str(row[name]) for name in row.keys() if row[name] is not None}) for row in found)
+    finally:
+        database.close()
+    return [row for row in rows if row.sensor != "Metadata"], _device(rows)
 
 
 def _from_zip(path: Path) -> tuple[list[Row], str]:
@@ -108,7 +138,7 @@ def pushes(rows: Iterable[Row], device: str) -> list[dict[str, Any]]:
 
     What the phone stamped before the recording began (a cached fix) goes into the first push, as it does on the phone.
     """
-    timed = [(_time_ns(row), row) for row in rows]
+    timed = [(row_time_ns(row), row) for row in rows]
     known = [time_ns - _elapsed_ns(row) for time_ns, row in timed if time_ns is not None]
     began_ns = min(known, default=0)
     batches: dict[int, list[dict[str, Any]]] = {}
@@ -125,16 +155,6 @@ def pushes(rows: Iterable[Row], device: str) -> list[dict[str, Any]]:
         {"messageId": number, "sessionId": session, "deviceId": device, "payload": batches[second]}
         for number, second in enumerate(sorted(batches))
     ]
-
-
-def _time_ns(row: Row) -> int | None:
-    text = row.fields.get("time", "").strip()
-    if text.isdecimal():
-        return int(text)
-    try:
-        return ns_from_iso(text, assume_utc=True)
-    except InvalidInputError:
-        return None
 
 
 def _elapsed_ns(row: Row) -> int:

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ingest.cards import is_card_file, read_cards
+from ingest.noise import Label, labels_csv, mix
 from ingest.push import Answer, Pusher
-from ingest.recordings import read_sensor_logger
+from ingest.recordings import pushes, read_rows
 from veilocity.eventtime import NS_PER_MS, NS_PER_S
 from veilocity.settings import Settings
 
-__all__ = ["Due", "play", "push", "rebase_ns", "run", "schedule", "shifted"]
+__all__ = ["Due", "Noise", "play", "push", "rebase_ns", "run", "schedule", "shifted"]
 
 _CONNECTIONS = 8
 _PAYMENTS_PER_POST = 100
@@ -35,25 +36,43 @@ class Due(NamedTuple):
     body: dict[str, Any] | list[dict[str, Any]]
 
 
-def run(settings: Settings, file: Path, url: str, speed: float, device: str, rebase: bool) -> int:
+class Noise(NamedTuple):
+    """Fakes to put among the readings of a recording, and where to write which they are."""
+
+    rate: float
+    seed: int
+    labels: Path | None = None
+
+
+def run(settings: Settings, file: Path, url: str, speed: float, device: str, rebase: bool, noise: Noise | None = None) -> int:
     """Play one file; return the exit code: 0, or 1 when the gateway refused everything.
 
     Args:
         settings: for the gateway's token.
-        file: Sensor Logger export (CSV, JSON, zip) or card CSV.
+        file: Sensor Logger export (CSV, JSON, zip, SQLite), track (GPX, PLT, CSV of GPSLogger) or card CSV.
         url: address of the gateway.
         speed: recorded seconds per second; 0 for as fast as the gateway takes it.
         device: device id to push as; empty for the file's own. Card files have no device.
         rebase: shift times so that the recording happens now; nothing is ever sent before its time.
+        noise: fakes to mix in; card files get none.
 
     Raises:
         InvalidInputError: the file is neither.
         ServiceUnavailableError: the gateway did not answer for two minutes.
         SettingsError: the gateway asks for another token.
     """
-    requests = schedule(read_cards(file)) if is_card_file(file) else schedule(read_sensor_logger(file, device))
-    if rebase:
-        requests = shifted(requests, rebase_ns(requests, time.time_ns(), speed))
+    labels: list[Label] = []
+    if is_card_file(file):
+        requests = schedule(read_cards(file))
+    else:
+        rows, stated = read_rows(file)
+        if noise is not None:
+            rows, labels = mix(rows, noise.rate, noise.seed)
+        requests = schedule(pushes(rows, device or stated or file.stem))
+    shift_ns = rebase_ns(requests, time.time_ns(), speed) if rebase else 0
+    requests = shifted(requests, shift_ns) if shift_ns else requests
+    if noise is not None and noise.labels is not None:
+        noise.labels.write_text(labels_csv(labels, shift_ns), encoding="utf-8")
     console = Console(stderr=True)
     with (
         Pusher(url, settings.ingest_token.get_secret_value()) as pusher,

@@ -26,6 +26,7 @@ from ingest.directory import Directory, read_file
 from ingest.directory_feed import DirectoryFeed
 from ingest.outcome import DirectoryChange
 from ingest.producer import Sender
+from ingest.sealed import read_keys
 from veilocity.errors import PortTakenError, SettingsError
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
@@ -46,11 +47,14 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: others could reach it and no token is set, or the directory file is wrong.
+        SettingsError: others could reach it and no token is set, or the file of the directory or of keys is wrong.
         PortTakenError: another program holds the port.
     """
     check_exposure(settings)
     initial = read_file(Path(settings.ingest_directory_file)) if settings.ingest_directory_file else []
+    if settings.ingest_keys_file:
+        # The worker reads it for itself; a wrong one is told before anything listens.
+        read_keys(Path(settings.ingest_keys_file))
     listener = bind(settings.ingest_host, settings.ingest_port)
     _logger.info("The gateway listens", port=settings.ingest_port)
     _Gateway(settings, listener, initial).run()

@@ -28,6 +28,7 @@ __all__ = [
     "DirectoryEntry",
     "Episode",
     "Fix",
+    "FixFilter",
     "FixFlag",
     "IdentifierKind",
     "Item",
@@ -78,6 +79,39 @@ class FixFlag(StrEnum):
     """The coordinates were rounded on purpose (few digits), so `accuracy_m` was widened."""
     CACHED = "cached"
     """The phone repeated an old fix, or stamped it before the recording began."""
+
+
+class FixFilter(StrEnum):
+    """The filter of a tracking server that would have dropped a fix. Here its name travels with the fix, and no rule reads it.
+
+    Names and meaning follow Traccar's `FilterHandler`; docs/phones.md says each condition. A filter that compares knows only what passed
+    the same gateway, so it is a hint to people, never evidence.
+    """
+
+    INVALID = "invalid"
+    """The sender says that its receiver had no valid fix."""
+    ZERO = "zero"
+    """One coordinate is exactly 0, as receivers write what they do not know; both at 0 are refused."""
+    DUPLICATE = "duplicate"
+    """The same fix time as the fix before."""
+    OUTDATED = "outdated"
+    """The fix was old when the sender sent it."""
+    RETAINED = "retained"
+    """An MQTT broker had kept the message for new subscribers."""
+    FUTURE = "future"
+    """Ahead of the gateway's clock, though not so far as to be refused."""
+    ACCURACY = "accuracy"
+    """The stated radius is too large."""
+    APPROXIMATE = "approximate"
+    """From cell towers or Wi-Fi, or rounded on purpose."""
+    STATIC = "static"
+    """The phone says that it does not move."""
+    DISTANCE = "distance"
+    """Too near the fix before."""
+    MAX_SPEED = "max_speed"
+    """Reported, or implied by the fix before, faster than anybody travels."""
+    MIN_PERIOD = "min_period"
+    """Too soon after the fix before."""
 
 
 class IdentifierKind(StrEnum):
@@ -142,6 +176,8 @@ class Fix(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     flags: tuple[FixFlag, ...] = ()
     session: str | None = None
     sequence: int | None = None
+    filters: tuple[FixFilter, ...] = ()
+    """What a tracking server would have dropped the fix for. Readers of before leave the field out."""
     schema: int = SCHEMA_VERSION
 
 

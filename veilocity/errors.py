@@ -87,6 +87,10 @@ class RejectReason(StrEnum):
     """Written by a newer version than this program can read."""
     UNDECODABLE = "undecodable"
     """A record on a topic does not decode as its contract."""
+    UNDECRYPTABLE = "undecryptable"
+    """An encrypted body that no key of the stated device opens, or that speaks for another device."""
+    NOT_ENCRYPTED = "not_encrypted"
+    """A device that has a key sent in clear."""
     CONFLICT = "conflict"
     """Somebody else changed it first: read it again and decide anew."""
 

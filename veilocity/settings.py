@@ -91,6 +91,32 @@ class Settings(BaseModel):
     ingest_future_limit_s: float = Field(300.0, ge=0, description="How far in the future an event may lie before it is refused.")
     ingest_threads: int = Field(16, ge=1, description="Requests the gateway serves at the same time.")
     ingest_directory_file: str = Field("", description="CSV or JSON lines file of kind,id,subject that fills the directory at start.")
+    ingest_keys_file: str = Field(
+        "", description="CSV file of device,key (Fernet): a phone that is named there is heard encrypted only (docs/phones.md)."
+    )
+    ingest_filter_accuracy_m: float = Field(500.0, ge=0, description="Radius from which a fix is named `accuracy`; 0 for never.")
+    ingest_filter_future_s: float = Field(30.0, ge=0, description="Time ahead of the clock that names a fix `future`; 0 for never.")
+    ingest_filter_distance_m: float = Field(10.0, ge=0, description="Distance to the fix before below which it is named `distance`.")
+    ingest_filter_max_speed_kmh: float = Field(1100.0, ge=0, description="Speed from which a fix is named `max_speed`; 0 for never.")
+    ingest_filter_min_period_s: float = Field(1.0, ge=0, description="Time to the fix before below which it is named `min_period`.")
+    ingest_filter_skip_limit_s: float = Field(
+        3600.0, ge=0, description="Silence after which a fix is not named `duplicate`, `static` or `distance`; 0 for never."
+    )
+    ingest_filter_devices: int = Field(100_000, ge=1, description="Phones whose last fix is remembered for the filters.")
+
+    # MQTT
+    mqtt_host: str = Field("", description="MQTT broker that the bridge reads from; empty for none (docs/phones.md).")
+    mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the MQTT broker; with TLS usually 8883.")
+    mqtt_username: str = Field("", description="User name at the MQTT broker; empty for none.")
+    mqtt_password: SecretStr = Field(SecretStr(""), description="Password at the MQTT broker.")
+    mqtt_tls: bool = Field(False, description="Whether to speak TLS with the MQTT broker and to check its certificate.")
+    mqtt_ca_file: str = Field("", description="File of the authority that signed the MQTT broker's certificate; empty for the system's.")
+    mqtt_client_id: str = Field("veilocity-bridge", min_length=1, description="Name of the bridge's session, different for every bridge.")
+    mqtt_topics: str = Field(
+        "sensor-logger,sensor-logger/+,owntracks/+/+", description="Topics to read, separated by commas; the first level names the app."
+    )
+    mqtt_batch_messages: int = Field(1000, ge=1, le=20_000, description="Most messages written and acknowledged at a time.")
+    mqtt_metrics_port: int = Field(9104, ge=0, le=65535, description="Port of the bridge's metrics and health; 0 for none.")
 
     # Rules
     rules_group: str = Field("veilocity-rules", description="Consumer group of the rules service, and first part of its transactional ids.")

@@ -137,7 +137,7 @@ _POSITION = (
     Field("place", Kind.PLACE, ("lat", "lon"), ("place",)),
     *(Field(name, Kind.FIGURE, (name,)) for name in ("accuracy_m", "speed_mps", "bearing_deg", "altitude_m")),
     Field("session", Kind.EVIDENCE, ("session",)),
-    *_labels("source flags sequence schema", stored=False),
+    *_labels("source flags filters sequence schema", stored=False),
 )
 RECORDS = {
     "transaction": Record("transaction", Decision, MaskedTransaction, SINKS, _TRANSACTION),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -16,7 +17,7 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
-from devstack import artifacts
+from devstack import artifacts, mosquitto
 from storage.notifications.file import notifications_of
 from storage.notifications.receivers import Sources
 from veilocity import settings as kernel_settings
@@ -54,12 +55,13 @@ def test_the_file_keeps_to_the_compose_schema() -> None:
 
 
 def test_the_system_is_whole() -> None:
-    services = {"ingest", "rules", "privacy", "dashboard", "notify", "simulator"}
+    services = {"ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "simulator"}
     ours = services | {"topics-init", "spark-master", "spark-worker", "kibana-objects"}
     assert set(OURS) == ours
-    assert set(SERVICES) == ours | {"kafka", "mongodb", "elasticsearch", "kibana-user", "kibana", "prometheus", "grafana"}
+    assert set(SERVICES) == ours | {"kafka", "mongodb", "elasticsearch", "mosquitto", "kibana-user", "kibana", "prometheus", "grafana"}
     assert SERVICES["simulator"]["profiles"] == ["demo"]
     assert SERVICES["notify"]["profiles"] == ["notify"]
+    assert SERVICES["mosquitto"]["profiles"] == SERVICES["mqtt"]["profiles"] == ["mqtt"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -131,6 +133,8 @@ def test_a_service_sees_the_secrets_it_names_and_no_others(name: str) -> None:
     named = set(re.findall(r"/run/secrets/(\w+)", json.dumps(service)))
     if name == "spark-worker":
         named.add("token_key")  # named by the path that the driver sends
+    if name == "mosquitto":
+        named.add("mqtt_passwords")  # named by its configuration
     if name == "grafana":
         named.add("elasticsearch_password")  # named by the data source
     if name == "notify":
@@ -170,8 +174,30 @@ def test_the_notifier_is_asked_where_it_listens(tmp_path: Path) -> None:
     assert loaded.notifications_metrics_port == DEFAULTS.notifications_metrics_port
     assert f"127.0.0.1:{loaded.notifications_metrics_port}/" in SERVICES["notify"]["healthcheck"]["test"][-1]
     jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
-    (found,) = [job["dns_sd_configs"] for job in jobs if "dns_sd_configs" in job]
+    (found,) = [job["dns_sd_configs"] for job in jobs if job["job_name"] == "veilocity-notify"]
     assert found == [{"names": ["notify"], "type": "A", "port": loaded.notifications_metrics_port}]
+
+
+def test_the_bridge_and_its_broker_fit_together(tmp_path: Path) -> None:
+    loaded = settings_of("mqtt", tmp_path)
+    assert (loaded.mqtt_host, loaded.mqtt_port, loaded.mqtt_username) == ("mosquitto", 1883, mosquitto.BRIDGE)
+    users = dict(line.split(":", 1) for line in (tmp_path / "mqtt_passwords").read_text(encoding="ascii").splitlines())
+    assert set(users) == {mosquitto.BRIDGE, mosquitto.PHONES}
+    salt = base64.b64decode(users[mosquitto.BRIDGE].split("$")[3])
+    password = loaded.mqtt_password.get_secret_value()
+    assert mosquitto.password_line(mosquitto.BRIDGE, password, salt) == f"{mosquitto.BRIDGE}:{users[mosquitto.BRIDGE]}"
+    lines = set((ROOT / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8").splitlines())
+    ours = mosquitto.configuration(1883, Path("/run/secrets/mqtt_passwords"), Path("/etc/veilocity/access"), Path("/mosquitto/data"))
+    assert {line for line in ours.splitlines() if not line.startswith("listener")} < lines
+    assert re.findall(r"^user (\w+)$", (ROOT / "deploy/mosquitto/access").read_text(encoding="utf-8"), re.M) == [
+        mosquitto.BRIDGE,
+        mosquitto.PHONES,
+    ]
+    assert loaded.mqtt_metrics_port == DEFAULTS.mqtt_metrics_port
+    assert f"127.0.0.1:{loaded.mqtt_metrics_port}/" in SERVICES["mqtt"]["healthcheck"]["test"][-1]
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    (found,) = [job["dns_sd_configs"] for job in jobs if job["job_name"] == "veilocity-mqtt"]
+    assert found == [{"names": ["mqtt"], "type": "A", "port": loaded.mqtt_metrics_port}]
 
 
 def test_the_notifications_file_is_in_order(tmp_path: Path) -> None:
@@ -213,7 +239,7 @@ def test_our_commands_exist() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     used = {service["command"][0] for service in OURS.values() if "entrypoint" not in service}
-    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "notify", "simulate", "kibana"}
+    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "simulate", "kibana"}
     assert used <= set(command.commands)
     # Topics are made by the code that the tests and the launcher use, and by nothing else.
     assert SERVICES["topics-init"]["command"] == ["topics"]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from ingest import app, telemetry
 from ingest.directory import Directory
+from ingest.filters import FilterLimits
 from ingest.outcome import MAXIMUM_RECORDS
+from ingest.protocols import PROTOCOLS
 from veilocity import settings
-from veilocity.contracts import Channel, FixFlag, IdentifierKind
+from veilocity.contracts import Channel, FixFilter, FixFlag, IdentifierKind
 from veilocity.errors import RejectReason
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "http-api.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TEXT = (DOCS / "http-api.md").read_text(encoding="utf-8")
+PHONES = (DOCS / "phones.md").read_text(encoding="utf-8")
 GATEWAY, _, _ = TEXT.partition("\n# The dashboard")
 
 
@@ -28,8 +33,25 @@ def routes() -> set[str]:
 
 
 def test_every_address_is_described_and_no_other() -> None:
-    described = {line.split("`")[1] for line in GATEWAY.splitlines() if line.startswith(("| `POST ", "| `PUT ", "| `GET "))}
-    assert described == routes()
+    rows = [line.split("|")[1] for line in GATEWAY.splitlines() if line.startswith(("| `POST ", "| `PUT ", "| `GET "))]
+    described = {address for row in rows for address in re.findall(r"`([^`]+)`", row)}
+    assert described | {f"{address}/<token>" for address in described if address.split("/v1/")[-1] in PROTOCOLS} == routes()
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_phone_protocol_is_described_with_its_answer(name: str) -> None:
+    assert f"/v1/{name}" in PHONES
+    answer = PROTOCOLS[name].answer
+    assert answer is None or f"`{answer.decode()}`" in PHONES
+
+
+@pytest.mark.parametrize("name", list(FixFilter))
+def test_every_filter_is_described(name: FixFilter) -> None:
+    assert f"\n| `{name.value}` |" in PHONES
+
+
+def test_the_defaults_of_the_filters_are_those_of_the_settings() -> None:
+    assert FilterLimits.of(settings.load({})) == FilterLimits()
 
 
 @pytest.mark.parametrize("reason", list(RejectReason))
@@ -43,7 +65,16 @@ def test_every_word_of_the_protocol_is_described(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "metric", [telemetry.ITEMS, telemetry.REJECTS, telemetry.REQUESTS, telemetry.REQUEST_SECONDS, telemetry.DIRECTORY_ENTRIES]
+    "metric",
+    [
+        telemetry.ITEMS,
+        telemetry.REJECTS,
+        telemetry.REQUESTS,
+        telemetry.REQUEST_SECONDS,
+        telemetry.DIRECTORY_ENTRIES,
+        telemetry.FILTERED,
+        telemetry.REMEMBERED,
+    ],
 )
 def test_every_metric_and_its_labels_are_described(metric: object) -> None:
     (family,) = metric.describe()  # type: ignore[attr-defined]  # every Prometheus metric has it

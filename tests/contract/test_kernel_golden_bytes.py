@@ -16,6 +16,7 @@ from veilocity.contracts import (
     DirectoryEntry,
     Episode,
     Fix,
+    FixFilter,
     FixFlag,
     IdentifierKind,
     Item,
@@ -195,3 +196,23 @@ def test_what_is_not_known_of_an_alert_is_null() -> None:
     assert '"distance_m":null,"elapsed_s":0.0,"speed_kmh":null,"probability":null,' in text
     assert '"fine_with_s":null' in text
     assert decode(text.encode(), Alert) == nowhere
+
+
+def test_a_fix_of_a_newer_gateway_is_the_same_fix_to_a_reader_of_before() -> None:
+    class FixOfBefore(msgspec.Struct, frozen=True, omit_defaults=True):
+        subject: str
+        device: str
+        source: str
+        fix_ns: int
+        received_ms: int
+        lat: float
+        lon: float
+        accuracy_m: float | None = None
+        flags: tuple[str, ...] = ()
+        sequence: int | None = None
+        schema: int = 1
+
+    named = msgspec.structs.replace(FIX, filters=(FixFilter.STATIC, FixFilter.MAX_SPEED))
+    assert encode(named).decode() == GOLDEN["Fix"][1].replace('"sequence":7', '"sequence":7,"filters":["static","max_speed"]')
+    assert decode(encode(named), Fix) == named
+    assert decode(encode(named), FixOfBefore) == decode(encode(FIX), FixOfBefore)

@@ -228,3 +228,31 @@ def test_an_open_gateway_without_a_token_is_a_sentence(settings: Settings, tmp_p
     assert code == 2
     assert "VEILOCITY_INGEST_TOKEN" in output
     assert "Traceback" not in output
+
+
+def test_every_phone_protocol_ends_in_one_form(settings: Settings, tmp_path: Path) -> None:
+    now_s = int(time.time()) - 5
+    message = {"_type": "location", "lat": 52.516312, "lon": 13.377712, "tst": now_s, "acc": 5}
+    feature = {
+        "geometry": {"type": "Point", "coordinates": [13.377712, 52.516312]},
+        "properties": {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s)), "device_id": "c", "horizontal_accuracy": 5},
+    }
+    place = f"lat=52.516312&lon=13.377712&timestamp={now_s}&accuracy=5"
+    protected = settings.model_copy(update={"ingest_token": SecretStr(TOKEN)})
+    with gateway(protected, tmp_path / "log") as running:
+        client = running.client
+        answers = [
+            client.post("/v1/owntracks", json=message, headers={"X-Limit-D": "b"}, auth=("a", TOKEN)),
+            client.post("/v1/overland", json={"locations": [feature]}, headers={"Authorization": f"Bearer {TOKEN}"}),
+            client.get(f"/v1/traccar/{TOKEN}?id=d&{place}"),
+            client.post(f"/v1/osmand/{TOKEN}", content=f"id=e&{place}"),
+            client.get(f"/v1/gpslogger?token={TOKEN}&aid=f&{place}"),
+        ]
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert [answer.json() for answer in answers[:2]] == [[], {"result": "ok"}]
+        assert client.get(f"/v1/traccar?id=x&{place}").status_code == 401
+    fixes = [decode(value(message), Fix) for message in read_all(settings, FIXES)]
+    assert sorted(fix.device for fix in fixes) == ["a/b", "c", "d", "e", "f"]
+    assert {(fix.lat, fix.lon, fix.fix_ns, fix.accuracy_m) for fix in fixes} == {(52.516312, 13.377712, now_s * 10**9, 5.0)}
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert not [secret for secret in (TOKEN, "52.516", "13.377") if secret in log]

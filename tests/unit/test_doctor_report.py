@@ -118,11 +118,15 @@ def test_silence_is_told_with_what_to_do_and_without_a_password(settings: Settin
             "VEILOCITY_DASHBOARD_PORT": "9",
             "VEILOCITY_RULES_METRICS_PORT": "0",
             "VEILOCITY_PRIVACY_METRICS_PORT": "9",
+            "VEILOCITY_MQTT_HOST": "127.0.0.1",
+            "VEILOCITY_MQTT_PASSWORD": "geheim",
+            "VEILOCITY_MQTT_METRICS_PORT": "9",
         },
         state_dir=settings.state_dir,
     )
     told = ask_all(dead)
-    assert [health.service for health in told] == ["kafka", "mongodb", "elasticsearch", "gateway", "rules", "privacy", "dashboard"]
+    services = ["kafka", "mongodb", "elasticsearch", "gateway", "rules", "privacy", "dashboard", "MQTT bridge"]
+    assert [health.service for health in told] == services
     assert not any(health.answers for health in told)
     assert all("127.0.0.1:9" in health.sentence or "VEILOCITY_RULES_METRICS_PORT" in health.sentence for health in told)
     assert "geheim" not in str(told)

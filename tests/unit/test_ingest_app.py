@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 import time
@@ -15,9 +16,9 @@ from flask.testing import FlaskClient
 from ingest import app as gateway
 from ingest.directory import Directory
 from ingest.outcome import Record
-from ingest.telemetry import ITEMS
+from ingest.telemetry import FILTERED, ITEMS
 from veilocity import logs, settings
-from veilocity.contracts import Reject, decode
+from veilocity.contracts import Fix, FixFilter, Reject, decode
 from veilocity.errors import BrokerUnavailableError, RejectReason, SettingsError
 from veilocity.topics import DIRECTORY, FIXES, REJECTS, TRANSACTIONS
 
@@ -153,6 +154,58 @@ def test_without_the_token_nothing_is_read_or_written(kafka: Kafka, method: str)
     assert client.open(path, method=verb, data=b"[]", headers={"Authorization": "Bearer s3cret"}).status_code != 401
     assert client.open(path, method=verb, data=b"[]", headers={"Authorization": "s3cret"}).status_code != 401
     assert client.open(f"{path}?token=s3cret", method=verb, data=b"[]").status_code != 401
+
+
+@pytest.mark.parametrize("name", ["owntracks", "overland", "traccar", "osmand", "gpslogger", "sensor-logger"])
+def test_a_phone_states_the_token_where_its_app_can(kafka: Kafka, name: str) -> None:
+    client = client_of(kafka, ingest_token="s3cret")  # noqa: S106  # a made-up token
+    path = f"/v1/{name}"
+    basic = "Basic " + base64.b64encode(b"jane:s3cret").decode()
+    assert client.post(path, data=b"{}").status_code == 401
+    assert client.post(f"{path}/guess", data=b"{}").status_code == 401
+    assert client.post(path, data=b"{}", headers={"Authorization": basic.replace("M", "N")}).status_code == 401
+    assert client.post(path, data=b"{}", headers={"Authorization": basic}).status_code in (200, 400)
+    assert client.post(f"{path}/s3cret", data=b"{}").status_code in (200, 400)
+    assert client.post(f"{path}?token=s3cret", data=b"{}").status_code in (200, 400)
+
+
+def test_a_query_that_is_refused_is_kept_without_the_token(kafka: Kafka) -> None:
+    client = client_of(kafka, ingest_token="s3cret")  # noqa: S106  # a made-up token
+    assert client.get("/v1/traccar?token=s3cret&id=7&lat=91&lon=1&timestamp=1700000000").status_code == 200
+    assert client.get("/v1/traccar?token=s3cret&lat=91").status_code == 400
+    rejects = [decode(record.value, Reject) for record in kafka.records if record.value is not None]
+    assert [reject.reason for reject in rejects] == [RejectReason.INVALID_COORDINATES, RejectReason.MISSING_FIELD]
+    assert "91" in rejects[0].payload
+    assert not [reject for reject in rejects if "s3cret" in reject.payload]
+
+
+def test_each_app_reads_the_answer_it_waits_for(client: FlaskClient, kafka: Kafka) -> None:
+    place = {"_type": "location", "lat": 52.516312, "lon": 13.377712, "tst": 1_700_000_000}
+    assert client.post("/v1/owntracks?u=jane&d=phone", json=place).data == b"[]"
+    assert client.post("/v1/owntracks", data=b"").data == b"[]"
+    assert client.post("/v1/overland", json={"locations": []}).data == b'{"result":"ok"}'
+    assert client.get("/v1/gpslogger?aid=a&lat=52.516312&lon=13.377712&timestamp=1700000000").json == {
+        "accepted": 1,
+        "rejected": 0,
+        "ignored": 0,
+    }
+    assert [(record.topic, record.key) for record in kafka.records] == [(FIXES, b"jane/phone"), (FIXES, b"a")]
+    kafka.down = True
+    assert client.post("/v1/overland", json={"locations": [{}]}).status_code == 503
+
+
+def test_who_only_looks_sends_no_place(client: FlaskClient, kafka: Kafka) -> None:
+    assert client.head("/v1/gpslogger?aid=a&lat=52.516312&lon=13.377712&timestamp=1700000000").status_code == 200
+    assert kafka.records == []
+
+
+def test_filters_are_named_across_requests_and_counted(client: FlaskClient, kafka: Kafka) -> None:
+    before = FILTERED.labels("gpslogger", "duplicate")._value.get()
+    for _ in range(2):
+        client.get("/v1/gpslogger?aid=still&lat=52.516312&lon=13.377712&timestamp=1700000000")
+    fixes = [decode(record.value, Fix) for record in kafka.records if record.value is not None]
+    assert [fix.filters for fix in fixes] == [(), (FixFilter.DUPLICATE, FixFilter.DISTANCE)]
+    assert FILTERED.labels("gpslogger", "duplicate")._value.get() == before + 1
 
 
 @pytest.mark.parametrize("chunked", [False, True])

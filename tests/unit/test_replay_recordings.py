@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,90 @@ def test_real_recordings_are_read_whole(shared_data: Path, name: str, rows: int,
     assert len(found) == places
     assert len({fix.fix_ns for fix in found}) == places
     assert all(fix.flags == () for fix in found)
+
+
+def database(tmp_path: Path, *statements: str) -> Path:
+    path = tmp_path / "export.db"
+    with sqlite3.connect(path) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+    return path
+
+
+def test_an_sqlite_export_has_a_table_for_each_sensor(tmp_path: Path) -> None:
+    path = database(
+        tmp_path,
+        "CREATE TABLE Location (time INTEGER, seconds_elapsed REAL, latitude REAL, longitude REAL, speed REAL, horizontalAccuracy REAL)",
+        "INSERT INTO Location VALUES (1655176505473572901, 0.29, 47.1291155, 15.2117543, -1, 14.3)",
+        "INSERT INTO Location VALUES (1655176506473572901, 1.29, NULL, NULL, 1, 5)",
+        "CREATE TABLE Accelerometer (time INTEGER, x REAL)",
+        "INSERT INTO Accelerometer VALUES (1655176505473572901, 1)",
+        'CREATE TABLE Metadata ("device id" TEXT)',
+        "INSERT INTO Metadata VALUES ('phone-7')",
+    )
+    outcomes = [sensor_logger.parse(msgspec.json.encode(push), NOW, Directory()) for push in read_sensor_logger(path)]
+    (fix,) = (item for outcome in outcomes for item in outcome.accepted if isinstance(item, Fix))
+    assert (fix.device, fix.fix_ns, fix.speed_mps, fix.accuracy_m) == ("phone-7", 1_655_176_505_473_572_901, None, 14.3)
+    assert [reject.reason.value for outcome in outcomes for reject in outcome.rejects] == ["missing_field"]
+
+
+def test_a_damaged_database_is_said_to_be_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "export.db"
+    path.write_bytes(b"SQLite format 3\x00" + b"garbage" * 40)
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        read_sensor_logger(path)
+
+
+GPX = """<?xml version="1.0"?>
+<gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1" xmlns:gpxtpx="http://www.garmin.com/xmlschemas/TrackPointExtension/v2">
+ <wpt lat="1.5" lon="2.5"><time>2023-11-14T22:13:18Z</time></wpt>
+ <trk><trkseg>
+  <trkpt lat="52.516312" lon="13.377712"><ele>34.5</ele><time>2023-11-14T22:13:19Z</time>
+   <extensions><gpxtpx:TrackPointExtension><gpxtpx:speed>1.5</gpxtpx:speed><gpxtpx:course>90</gpxtpx:course></gpxtpx:TrackPointExtension></extensions>
+  </trkpt>
+  <!-- a tunnel -->
+  <trkpt lat="52.516512" lon="13.377912"><time>2023-11-14T22:13:20Z</time></trkpt>
+ </trkseg></trk>
+</gpx>"""
+
+
+def test_points_of_a_gpx_track(tmp_path: Path) -> None:
+    first, second = fixes(read_sensor_logger(written(tmp_path, "walk.gpx", GPX)))
+    assert (first.device, first.lat, first.lon, first.altitude_m) == ("walk", 52.516312, 13.377712, 34.5)
+    assert (first.speed_mps, first.bearing_deg, first.fix_ns) == (1.5, 90.0, 1_700_000_000_000_000_000 - 1_000_000_000)
+    assert (second.speed_mps, second.altitude_m) == (None, None)
+
+
+def test_a_gpx_point_without_a_time_is_for_the_gateway_to_refuse(tmp_path: Path) -> None:
+    path = written(tmp_path, "walk.gpx", GPX.replace("<time>2023-11-14T22:13:20Z</time>", ""))
+    outcomes = [sensor_logger.parse(msgspec.json.encode(push), NOW, Directory()) for push in read_sensor_logger(path)]
+    assert sum(len(outcome.accepted) for outcome in outcomes) == 1
+    assert [reject.reason.value for outcome in outcomes for reject in outcome.rejects] == ["invalid_time"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['<?xml version="1.0"?><!DOCTYPE gpx [<!ENTITY a "aaaa">]><gpx><trk>&a;</trk></gpx>', "<gpx><trk>", "<gpx>&nothing;</gpx>"],
+    ids=["entities", "cut off", "unknown entity"],
+)
+def test_gpx_that_is_not_read(tmp_path: Path, content: str) -> None:
+    with pytest.raises(InvalidInputError, match="the track"):
+        read_sensor_logger(written(tmp_path, "walk.gpx", content))
+
+
+def test_points_of_a_geolife_trajectory(tmp_path: Path) -> None:
+    head = "Geolife trajectory\nWGS 84\nAltitude is in Feet\nReserved 3\n0,2,255,My Track,0,0,2,8421376\n0\n"
+    lines = "39.984702,116.318417,0,492,39744.1201,2008-10-23,02:53:04\n39.984683,116.31845,0,-777,39744.1202,2008-10-23,02:53:10\n\n"
+    first, second = fixes(read_sensor_logger(written(tmp_path, "20081023025304.plt", head + lines)))
+    assert (first.lat, first.lon) == (39.984702, 116.318417)
+    assert first.altitude_m == pytest.approx(149.9616)
+    assert (second.fix_ns - first.fix_ns, second.altitude_m) == (6_000_000_000, None)
+
+
+def test_gpslogger_csv_with_a_decimal_comma(tmp_path: Path) -> None:
+    content = "time;lat;lon;elevation;accuracy;bearing;speed;satellites\n2023-11-14T22:13:19.000Z;52,516312;13,377712;34,5;4,5;;;9\n"
+    (fix,) = fixes(read_sensor_logger(written(tmp_path, "track.csv", content)))
+    assert (fix.lat, fix.lon, fix.accuracy_m, fix.speed_mps) == (52.516312, 13.377712, 4.5, None)
+    comma = content.replace(",", ".").replace(";", ",")
+    assert fixes(read_sensor_logger(written(tmp_path, "track.csv", comma))) == [fix]

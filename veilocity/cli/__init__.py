@@ -73,17 +73,21 @@ def simulate(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Sensor Logger export (CSV, JSON) or card CSV.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Sensor Logger export, GPX, PLT, or card CSV.")],
     url: Annotated[str, typer.Option(help="Address of the gateway.")] = "http://127.0.0.1:8088",
     speed: Annotated[float, typer.Option(min=0.0, help="Recorded seconds per second; 0 for as fast as the gateway takes it.")] = 1.0,
     device: Annotated[str, typer.Option(help="Device id to push as; by default the file's own.")] = "",
     rebase: Annotated[bool, typer.Option(help="Shift times so that the recording starts now.")] = False,
+    noise: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of fake readings to mix in.")] = 0.0,
+    noise_seed: Annotated[int, typer.Option(help="Same seed, same fakes.")] = 7,
+    noise_labels: Annotated[Path | None, typer.Option(help="Write which readings are fakes into this CSV file.")] = None,
 ) -> None:
     """Push a recording to the gateway exactly as a phone or a card feed would."""
     from ingest import replay as player  # noqa: PLC0415  # a room, imported when needed
 
     loaded = prepare("replay")
-    raise typer.Exit(player.run(loaded, file, url=url, speed=speed, device=device, rebase=rebase))
+    fakes = player.Noise(noise, noise_seed, noise_labels) if noise else None
+    raise typer.Exit(player.run(loaded, file, url=url, speed=speed, device=device, rebase=rebase, noise=fakes))
 
 
 @app.command()
@@ -92,6 +96,14 @@ def ingest() -> None:
     from ingest import service  # noqa: PLC0415  # a room, imported when needed
 
     service.run(prepare("ingest"))
+
+
+@app.command()
+def mqtt() -> None:
+    """Run the MQTT bridge."""
+    from ingest.mqtt import service  # noqa: PLC0415  # a room, imported when needed
+
+    service.run(prepare("mqtt"))
 
 
 @app.command()

@@ -21,8 +21,11 @@ FILES = (
     "kibana_password",
     "grafana_password",
     "notify_secret",
+    "mqtt_password",
+    "mqtt_phones_password",
+    "mqtt_passwords",
 )
-"""The files, in the order they are made: the connection string needs the password."""
+"""The files, in the order they are made: the connection string and the broker's file need the passwords."""
 
 
 def write(directory: Path) -> list[str]:
@@ -47,6 +50,11 @@ def _value(name: str, directory: Path) -> str:
     if name == "mongodb_uri":
         password = (directory / "mongodb_password").read_text(encoding="ascii")
         return f"mongodb://veilocity:{password}@mongodb:27017/?authSource=admin&directConnection=true&w=1&journal=true"
+    if name == "mqtt_passwords":
+        from devstack.mosquitto import BRIDGE, PHONES, password_line  # noqa: PLC0415  # a room, imported when needed
+
+        users = {BRIDGE: "mqtt_password", PHONES: "mqtt_phones_password"}
+        return "".join(f"{password_line(user, (directory / file).read_text(encoding='ascii'))}\n" for user, file in users.items())
     if name == "notify_secret":
         # As Standard Webhooks writes them.
         return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"

@@ -22,8 +22,13 @@ __all__ = ["Health", "ask_all"]
 
 _TIMEOUT_S = 3.0
 _START = "`veilocity up` starts everything"
-_PORT_SETTINGS = {"rules": "rules_metrics_port", "privacy": "privacy_metrics_port", "notify": "notifications_metrics_port"}
-_NAMES = {"ingest": "gateway", "notify": "notifier"}
+_PORT_SETTINGS = {
+    "rules": "rules_metrics_port",
+    "privacy": "privacy_metrics_port",
+    "notify": "notifications_metrics_port",
+    "mqtt": "mqtt_metrics_port",
+}
+_NAMES = {"ingest": "gateway", "notify": "notifier", "mqtt": "MQTT bridge"}
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from veilocity.monitoring.panels import Dashboard, Panel, Row, Target, gauge, li
 
 __all__ = ["SENSORS"]
 
+_PHONES = 'kind!="transactions",kind!="directory"'
 _DIGITS = {"decimals": 6}
 _FIGURES = (
     ("latitude", "veilocity_privacy_average_latitude_degrees", "degree", -90.0, 90.0),
@@ -36,7 +37,10 @@ SENSORS = Dashboard(
                 lines(
                     "Readings",
                     "cps",
-                    Target('sum by (outcome) (rate(veilocity_ingest_items_total{kind="sensor-logger"}[$__rate_interval]))', "{{outcome}}"),
+                    Target(
+                        f"sum by (kind, outcome) (rate(veilocity_ingest_items_total{{{_PHONES}}}[$__rate_interval]))",
+                        "{{kind}} {{outcome}}",
+                    ),
                     width=12,
                 ),
                 lines(
@@ -46,6 +50,27 @@ SENSORS = Dashboard(
                     description="Withheld where fewer than k people were in it, or fewer than k came, went or moved.",
                     width=12,
                 ),
+                lines(
+                    "Fixes that a tracking server would drop",
+                    "cps",
+                    Target("sum by (reason) (rate(veilocity_ingest_filtered_fixes_total[$__rate_interval]))", "{{reason}}"),
+                    description="Kept here: the name of the filter travels with the fix, and no rule reads it.",
+                    width=12,
+                ),
+                lines(
+                    "MQTT messages",
+                    "cps",
+                    Target("sum by (state) (rate(veilocity_ingest_mqtt_messages_total[$__rate_interval]))", "{{state}}"),
+                    width=12,
+                ),
+                lines(
+                    "MQTT bridge",
+                    "short",
+                    Target("sum(veilocity_ingest_mqtt_connected)", "connected"),
+                    Target("sum(increase(veilocity_ingest_mqtt_connections_total[5m]))", "connections in 5 min"),
+                    width=12,
+                ),
+                lines("Phones remembered for the filters", "short", Target("sum(veilocity_ingest_filter_devices)", "phones"), width=12),
             ),
         ),
     ),

@@ -1,0 +1,154 @@
+"""The MQTT bridge as a process: connect, read, write, acknowledge; and again after a pause when broker or Kafka do not answer."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from threading import Event
+
+from ingest.directory import Directory
+from ingest.directory_feed import DirectoryFeed
+from ingest.fields import Arrival
+from ingest.intake import Intake
+from ingest.mqtt.bridge import Bridge
+from ingest.mqtt.session import Message, Session
+from ingest.producer import Sender
+from ingest.telemetry import MQTT_CONNECTED, MQTT_CONNECTIONS
+from veilocity import metrics
+from veilocity.errors import BrokerUnavailableError, PortTakenError, ServiceUnavailableError
+from veilocity.logs import get_logger
+from veilocity.settings import Settings
+
+__all__ = ["Service", "pause_s", "run"]
+
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 30.0
+_READ_S = 0.2
+_logger = get_logger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Run the bridge until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: no broker is named, it refuses the user or the topics, or a file is wrong.
+        PortTakenError: another program listens on the metrics' port.
+    """
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    service = Service(settings, stop)
+    port = settings.mqtt_metrics_port
+    try:
+        server = metrics.serve(port, settings.metrics_host, lambda: service.is_healthy)
+    except OSError as cause:
+        raise PortTakenError(f"port {port} is taken by another program: set VEILOCITY_MQTT_METRICS_PORT") from cause
+    try:
+        service.run()
+    finally:
+        if server is not None:
+            server.shutdown()
+
+
+def pause_s(attempt: int, chance: float) -> float:
+    """Return how long to wait before another attempt: doubled each time, and anything between half of that and all of it.
+
+    Without the chance all bridges of a broker that restarts would come back at the same moment.
+
+    >>> [pause_s(attempt, 1.0) for attempt in (0, 1, 2, 20)], pause_s(2, 0.0)
+    ([0.25, 0.5, 1.0, 30.0], 0.5)
+    """
+    whole_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempt, 32))
+    return whole_s * (0.5 + 0.5 * chance)
+
+
+class Service:
+    """The bridge's loop, in the thread that calls `run`."""
+
+    def __init__(self, settings: Settings, stop: Event) -> None:
+        """Prepare; `run` connects.
+
+        Args:
+            settings: broker, topics, Kafka.
+            stop: when set, `run` returns.
+        """
+        self._settings = settings
+        self._session = Session(settings)
+        self._sender = Sender(settings)
+        self._feed = DirectoryFeed(settings, Directory(), self._sender)
+        self._bridge = Bridge(Intake(settings, self._feed.directory), self._sender.send_all, settings.ingest_max_body_bytes)
+        self._stop = stop
+        self._connected = False
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the bridge takes messages."""
+        return self._connected and self._feed.ready
+
+    def run(self) -> None:
+        """Work until told to stop.
+
+        Raises:
+            SettingsError: the broker refuses the user or the topics.
+        """
+        self._feed.start()
+        attempt = 0
+        try:
+            while not self._stop.is_set():
+                try:
+                    attempt = self._work(attempt)
+                except ServiceUnavailableError as cause:
+                    self._tell(connected=False)
+                    wait_s = pause_s(attempt, random.random())  # noqa: S311  # no secret: it spreads bridges in time
+                    _logger.warning("The MQTT broker is away; trying again", cause=str(cause), retry_in_s=round(wait_s, 2))
+                    attempt += 1
+                    self._stop.wait(wait_s)
+        finally:
+            self._tell(connected=False)
+            self._session.close()
+            self._feed.stop()
+            self._sender.close()
+
+    def _work(self, attempt: int) -> int:
+        """Connect and work until told to stop; return the number of failed attempts to count on from."""
+        # Without the directory events would go to the wrong person: the broker keeps them meanwhile.
+        if not self._feed.ready:
+            self._stop.wait(_READ_S)
+            return attempt
+        self._session.connect()
+        self._tell(connected=True)
+        MQTT_CONNECTIONS.inc()
+        _logger.info("The MQTT bridge is connected")
+        try:
+            while not self._stop.is_set():
+                messages = self._session.read(_READ_S)
+                if messages:
+                    self._write(messages)
+                    self._session.acknowledge(messages)
+        except ServiceUnavailableError:
+            # It was connected: begin with short pauses again.
+            self._tell(connected=False)
+            _logger.warning("The connection to the MQTT broker is lost")
+        return 0
+
+    def _write(self, messages: list[Message]) -> None:
+        """Return when the batch is in Kafka, or when told to stop: then nothing was acknowledged and the broker gives it again.
+
+        Raises:
+            ServiceUnavailableError: told to stop before it was.
+        """
+        arrival = Arrival(time.time_ns() // 1_000_000, self._settings.ingest_future_limit_s)
+        attempt = 0
+        while not self._stop.is_set():
+            try:
+                self._bridge.take(messages, arrival)
+                return
+            except BrokerUnavailableError:
+                self._stop.wait(pause_s(attempt, random.random()))  # noqa: S311  # as above
+                attempt += 1
+        raise ServiceUnavailableError("told to stop before Kafka answered; the broker gives the messages again")
+
+    def _tell(self, *, connected: bool) -> None:
+        self._connected = connected
+        MQTT_CONNECTED.set(connected)
