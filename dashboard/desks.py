@@ -13,6 +13,7 @@ from dashboard.case_api import CaseDesk, add_cases
 from dashboard.course import add_course
 from dashboard.health_desk import HealthDesk
 from dashboard.health_page import add_health
+from dashboard.live_desk import LiveDesk, add_live
 from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_page import add_phone
 from dashboard.privacy_desk import PrivacyDesk
@@ -37,6 +38,8 @@ class Desks:
     streams: StreamsDesk | None = None
     phone: PhoneDesk | None = None
     health: HealthDesk | None = None
+    live: LiveDesk | None = None
+    """Answers what the live map asks beyond its stream."""
 
     def add_to(self, server: Flask, access: Access) -> None:
         """Let a server answer for each desk that is there."""
@@ -54,3 +57,5 @@ class Desks:
             add_phone(server, self.phone)
         if self.health is not None:
             add_health(server, self.health)
+        if self.live is not None:
+            add_live(server, self.live)

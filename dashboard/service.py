@@ -29,6 +29,7 @@ from dashboard.desks import Desks
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
 from dashboard.health_services import Services
+from dashboard.live_desk import LiveDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_reader import Reader as PhoneReader
 from dashboard.poller import Poller
@@ -183,6 +184,7 @@ class _Service(BaseApplication):
             streams=streams,
             phone=phone,
             health=health,
+            live=LiveDesk(Reader(self._settings)),
         )
         server = create_server(hub, lambda: poller.alive, desks, access=access)
         if self._settings.dashboard_proxies:

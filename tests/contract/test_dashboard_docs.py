@@ -13,12 +13,14 @@ from dashboard.app import create_server
 from dashboard.desks import Desks
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
+from dashboard.live_desk import LiveDesk
 from dashboard.navigation import PAGES, html_links
 from dashboard.phone_desk import PhoneDesk
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.streams_desk import StreamsDesk
 from storage.roles import Role
 from tests.e2e.health_world import HealthWorld
+from tests.e2e.live_world import LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.settings import load
@@ -34,6 +36,7 @@ def server() -> Flask:
         streams=StreamsDesk(StreamsWorld),
         phone=PhoneDesk(load({}), PhoneWorld),
         health=HealthDesk(HealthWorld, HealthWorld().count),
+        live=LiveDesk(LiveWorld()),
     )
     return create_server(Hub(), desks=desks, access=Access(role=Role.ADMIN))
 
@@ -42,7 +45,7 @@ def asked() -> set[str]:
     """Return what the pages ask, without the pages themselves."""
     found = set()
     for rule in server().url_map.iter_rules():
-        if re.match(r"/(privacy|streams|phone|health)/", rule.rule):
+        if re.match(r"/(privacy|streams|phone|health)/|/(evidence|alerts|facets|replay)$", rule.rule):
             found |= {f"{verb} {rule.rule}" for verb in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
     return found
 

@@ -16,6 +16,7 @@ from dashboard.case_api import CaseDesk, Unmask
 from dashboard.desks import Desks
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
+from dashboard.live_desk import LiveDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.streams_desk import StreamsDesk
@@ -25,6 +26,7 @@ from storage.cases import Case, CaseEvent, Change
 from storage.roles import Role
 from storage.unmaskings import Unmasking
 from tests.e2e.health_world import HealthWorld
+from tests.e2e.live_world import LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.errors import ConflictError, InvalidInputError, RejectReason, StoreUnavailableError
@@ -138,5 +140,6 @@ def whole_server(door: Cupboard | None, unmask: Unmask | None = None, *, https: 
         streams=StreamsDesk(StreamsWorld),
         phone=PhoneDesk(load({}), PhoneWorld),
         health=HealthDesk(HealthWorld, HealthWorld().count),
+        live=LiveDesk(LiveWorld()),
     )
     return create_server(hub, desks=desks, access=Access(door=door, https=https, role=role))
