@@ -30,6 +30,7 @@ INDEX = """<!DOCTYPE html>
     <link rel="stylesheet" href="assets/map.css">
     <link rel="stylesheet" href="assets/lists.css">
     <link rel="stylesheet" href="assets/evidence.css">
+    <link rel="stylesheet" href="assets/evidence_case.css">
     <link rel="stylesheet" href="assets/account.css">
     {%css%}
   </head>

@@ -1,6 +1,7 @@
 // Puts the parts together once Dash has laid out the frame.
 
 import { Camera } from "./camera.js";
+import { ACTIONS } from "./case.js";
 import { byId } from "./dom.js";
 import { Evidence } from "./evidence.js";
 import { listen } from "./keyboard.js";
@@ -44,7 +45,7 @@ class Desk {
     this.status = new Status(store, stream);
     this.alerts = new AlertList(store, places);
     this.payments = new PaymentList(store, places);
-    this.evidence = new Evidence(places);
+    this.evidence = new Evidence(places, (id) => this.select(id));
     this.table = new MapTable(store, places);
     this.alerts.addEventListener("pick", (event) => this.select(event.detail));
     store.addEventListener("change", () => this.#refresh());
@@ -135,6 +136,7 @@ class Desk {
       1: () => this.show("world"),
       2: () => this.show("city"),
       m: () => this.table.toggle(),
+      ...Object.fromEntries(ACTIONS.map(({ key, to }) => [key, () => this.evidence.triage.begin(to)])),
       ...pageKeys(),
       t: () => window.dispatchEvent(new Event("veilocity-theme-toggle")),
       "+": () => this.map?.camera.zoom(1.6),
