@@ -31,6 +31,7 @@ INDEX = """<!DOCTYPE html>
     <link rel="stylesheet" href="assets/lists.css">
     <link rel="stylesheet" href="assets/evidence.css">
     <link rel="stylesheet" href="assets/evidence_case.css">
+    <link rel="stylesheet" href="assets/asking.css">
     <link rel="stylesheet" href="assets/account.css">
     {%css%}
   </head>
@@ -49,7 +50,8 @@ OUTLINE = f"""
     <header class="bar"><span class="brand"><img src="assets/icon.svg" alt="" width="20" height="20">Veilocity</span>
       <span class="pill" data-state="connecting">connecting</span></header>
     <div class="map-panel"></div>
-    <section class="side"><div class="side-head"><h2>Alerts</h2></div><ol class="rows">{_SKELETON_ROWS}</ol></section>
+    <section class="side"><div class="side-head"><h2>Alerts</h2></div>
+      <div class="filters"></div><ol class="rows">{_SKELETON_ROWS}</ol></section>
     <section class="evidence evidence-empty"></section>
   </div>
 </div>
@@ -152,6 +154,7 @@ def _map() -> html.Section:
         className="zoom",
     )
     table = html.Button("Table", id="table-toggle", className="plain", title="The same as text (m)", **_attributes(aria_pressed="false"))
+    replay = html.Button("Replay", id="replay-toggle", className="plain", title="Play a stretch of time again (r)")
     return html.Section(
         [
             dcc.Graph(
@@ -163,11 +166,12 @@ def _map() -> html.Section:
             html.Canvas(id="overlay", **_attributes(aria_hidden="true")),
             html.Div(id="chip", className="chip", hidden=True),
             html.Div(id="tip", className="tip", hidden=True),
-            html.Div([views, table], className="tools"),
+            html.Div([views, table, replay], className="tools"),
             zoom,
             html.Div(id="notice", className="notice", hidden=True),
             html.Div(id="legend", className="legend", **_attributes(aria_hidden="true")),
             html.Div([html.Span(id="scale-bar"), html.Span(id="scale-text")], className="scale", **_attributes(aria_hidden="true")),
+            html.Div(id="replay", className="replay", hidden=True, role="group", **_attributes(aria_label="Replay")),
             html.Div(id="map-table", className="map-table", hidden=True, tabIndex=0),
         ],
         id="map-panel",
@@ -184,11 +188,16 @@ def _side() -> html.Section:
                     html.H2("Alerts"),
                     html.Span(id="alert-states", className="quiet"),
                     html.Span(id="alert-new", className="badge", hidden=True),
+                    html.Button(
+                        "Pause", id="pause", className="plain", title="Pause what arrives (space)", **_attributes(aria_pressed="false")
+                    ),
                 ],
                 className="side-head",
             ),
+            html.Div(id="filters", className="filters"),
             html.Ol(id="alerts", className="rows", role="listbox", tabIndex=0, **_attributes(aria_label="Alerts, newest first")),
             html.Div(id="alerts-empty", className="empty", hidden=True),
+            html.Div(id="older", className="older"),
             html.Div(
                 [html.H2("Latest payments"), html.Span("masked", className="quiet", title="Tokens, cells and bands; never a card number.")],
                 className="side-head",

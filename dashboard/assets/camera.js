@@ -74,6 +74,17 @@ export class Camera {
     return this.projection.invert([x + dx, y + dy]);
   }
 
+  // "south,west,north,east" of what is seen, as a filter takes it; null where the edge is beyond the world.
+  box() {
+    if (!this.projection) return null;
+    const [width, height] = this.size;
+    const steps = [0.02, 0.5, 0.98];
+    const seen = steps.flatMap((x) => steps.map((y) => this.place(x * width, y * height))).filter((one) => one?.every(Number.isFinite));
+    if (seen.length < 9) return null;
+    const [lons, lats] = [seen.map(([lon]) => lon), seen.map(([, lat]) => lat)];
+    return [Math.min(...lats), Math.min(...lons), Math.max(...lats), Math.max(...lons)].map((value) => value.toFixed(4)).join(",");
+  }
+
   world() {
     // Antarctica and the far north hold no payments: look at what lies between.
     const longitude = 8;

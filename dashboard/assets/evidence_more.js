@@ -4,6 +4,7 @@ import { statusWord } from "./case.js";
 import { element, glyph } from "./dom.js";
 import { timeline } from "./evidence_timeline.js";
 import { route, why } from "./format.js";
+import { answering, get } from "./get.js";
 import { when } from "./times.js";
 
 const AGAIN_MS = 10_000;
@@ -17,7 +18,7 @@ export class EvidenceMore extends EventTarget {
     this.node = element("div", { class: "evidence-more" });
     this.alert = null;
     this.drawn = "";
-    window.setInterval(() => this.alert && !document.hidden && this.ask(), AGAIN_MS);
+    window.setInterval(() => this.alert && answering() && this.ask(), AGAIN_MS);
   }
 
   open(alert) {
@@ -97,16 +98,4 @@ function trail({ body, error }) {
 function deed({ before, after, assignee }) {
   if (before !== after) return `${statusWord(before)} → ${statusWord(after)}`;
   return assignee ? `assigned to ${assignee}` : "noted";
-}
-
-// Body, or status and a sentence; never throws.
-export async function get(path) {
-  try {
-    const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(8_000) });
-    const body = await answer.json().catch(() => null);
-    if (answer.ok && body) return { status: answer.status, body };
-    return { status: answer.status, body: null, error: body?.error ?? `The dashboard answers ${answer.status}.` };
-  } catch {
-    return { status: 0, body: null, error: "Is it running? The page tries again by itself." };
-  }
 }

@@ -1,7 +1,9 @@
 // The alerts beside the map and the payments below them: rows by id, changed where they change, in the order of the server.
 
+import { statusOf, statusWord } from "./case.js";
 import { byId, element, glyph, say } from "./dom.js";
-import { count, duration, headline, minute, moment, money, route, short, title, told, why } from "./format.js";
+import { count, duration, headline, money, route, short, title, told, why } from "./format.js";
+import { inUtc, localClock, localMinute } from "./times.js";
 
 const PAYMENTS = 12;
 const ANNOUNCE_MS = 10_000;
@@ -27,12 +29,12 @@ export class AlertList extends EventTarget {
   }
 
   #take({ kind, revised, gone }) {
-    if (kind === "delta" && !revised.length && !gone.length && this.rows.size === this.store.alerts.size) return;
+    if (kind === "delta" && !revised.length && !gone.length && this.rows.size === this.store.alerts.size) return this.#restate();
     if (kind === "snapshot") {
       this.rows.clear();
       this.node.replaceChildren();
     }
-    const news = kind === "delta" ? revised.filter(({ id }) => !this.rows.has(id)) : [];
+    const news = kind === "delta" ? revised.filter(({ id }) => !this.rows.has(id)) : []; // what was asked for is no news
     const alerts = this.store.alertsNewestFirst();
     this.order = alerts.map(({ id }) => id);
     for (const id of [...this.rows.keys()]) if (!this.store.alerts.has(id)) this.#remove(id);
@@ -40,7 +42,18 @@ export class AlertList extends EventTarget {
     for (const { id } of news) this.unread.add(id);
     if (news.length) this.#announce(news);
     this.mark(this.selected);
+    this.#restate();
     this.#head(alerts);
+  }
+
+  // What became of the cases, without touching anything else.
+  #restate() {
+    for (const [id, row] of this.rows) {
+      const status = statusOf(this.store.cases.get(id));
+      if (row.dataset.status === status) continue;
+      row.dataset.status = status;
+      say(row.querySelector(".case"), status === "new" ? "" : statusWord(status));
+    }
   }
 
   #remove(id) {
@@ -84,9 +97,9 @@ export class AlertList extends EventTarget {
         element("b", { class: `severity ${alert.severity}` }, alert.severity),
         element("span", { class: "route" }, route(alert, this.places)),
         state,
-        element("time", { title: `${moment(alert.second.minute_ms)} UTC` }, minute(alert.second.minute_ms)),
+        element("time", { title: `${localMinute(alert.second.minute_ms)}, ${inUtc(alert.second.minute_ms)}` }, localClock(alert.second.minute_ms)),
       ),
-      element("div", { class: "row-line quiet" }, element("span", { class: "rule" }, why(alert))),
+      element("div", { class: "row-line quiet" }, element("span", { class: "rule" }, why(alert)), element("span", { class: "case" })),
       element(
         "div",
         { class: "row-line quiet" },
@@ -123,6 +136,15 @@ export class AlertList extends EventTarget {
 
   // ageS: seconds since the last batch, or null before the first.
   tellEmpty(ageS) {
+    if (this.store.filtered) {
+      const clear = element("button", { type: "button", class: "plain" }, "Clear the filter");
+      clear.addEventListener("click", () => this.dispatchEvent(new Event("clear")));
+      const node = byId("alerts-empty");
+      if (node.hidden || node.dataset.text === "filter") return;
+      node.dataset.text = "filter";
+      node.replaceChildren(element("strong", {}, "No alert fits the filter"), element("p", {}, "Take something out of it, or look at a longer time."), clear);
+      return;
+    }
     const since = ageS === null ? "No event has arrived yet." : `The last event was processed ${duration(ageS)} ago.`;
     const node = byId("alerts-empty");
     if (node.hidden || node.dataset.text === since) return;
@@ -203,7 +225,7 @@ export class PaymentList {
       element("span", { class: "amount" }, money(payment.amount, payment.currency)),
       element("span", { class: "what" }, `${payment.category.replaceAll("_", " ")}, ${where}`),
       element("span", { class: `verdict ${payment.verdict}` }, `${amended ? "now " : ""}${payment.verdict.replace("-", " ")}`),
-      element("time", {}, minute(payment.minute_ms)),
+      element("time", { title: inUtc(payment.minute_ms) }, localClock(payment.minute_ms)),
     );
   }
 }

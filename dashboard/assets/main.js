@@ -2,17 +2,23 @@
 
 import { Camera } from "./camera.js";
 import { ACTIONS } from "./case.js";
-import { byId } from "./dom.js";
+import * as address from "./address.js";
+import { byId, element, say } from "./dom.js";
 import { Evidence } from "./evidence.js";
+import { FilterBar } from "./filter_bar.js";
 import { listen } from "./keyboard.js";
+import { toggleKeys } from "./keys_help.js";
+import { Asking } from "./asking.js";
 import { AlertList, PaymentList } from "./list.js";
 import { LiveMap } from "./map.js";
 import { pageKeys } from "./navigation.js";
 import { Places } from "./places.js";
+import { ReplayBar } from "./replay_bar.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
 import { MapTable } from "./table.js";
+import { View } from "./view.js";
 
 function appears(find) {
   return new Promise((resolve) => {
@@ -39,16 +45,19 @@ function linkedAlert() {
 class Desk {
   constructor(store, stream, places) {
     this.store = store;
+    this.view = new View(store);
     this.stream = stream;
     this.map = null;
     this.selected = null;
     this.status = new Status(store, stream);
-    this.alerts = new AlertList(store, places);
-    this.payments = new PaymentList(store, places);
+    this.alerts = new AlertList(this.view, places);
+    this.payments = new PaymentList(this.view, places);
     this.evidence = new Evidence(places, (id) => this.select(id));
-    this.table = new MapTable(store, places);
+    this.table = new MapTable(this.view, places);
     this.alerts.addEventListener("pick", (event) => this.select(event.detail));
-    store.addEventListener("change", () => this.#refresh());
+    this.view.addEventListener("change", () => this.#refresh());
+    this.evidence.addEventListener("case", ({ detail }) => this.#hearCase(detail));
+    this.#ask();
     window.addEventListener("hashchange", () => this.#openLinked());
     this.linked = linkedAlert();
     stream.addEventListener("message", (event) => this.#hear(event.detail));
@@ -60,21 +69,25 @@ class Desk {
   attach(map) {
     this.map = map;
     map.addEventListener("pick", (event) => this.select(event.detail));
-    if (this.store.loaded) this.store.dispatchEvent(new CustomEvent("change", { detail: { kind: "delta", moved: [], revised: [], paid: [], gone: [] } }));
+    if (this.view.loaded) this.view.dispatchEvent(new CustomEvent("change", { detail: { kind: "delta", moved: [], revised: [], paid: [], gone: [] } }));
+    if (this.began.view === "world") this.show("world");
   }
 
   select(id) {
-    const alert = this.store.alerts.get(id) ?? null;
+    const alert = this.view.alerts.get(id) ?? this.related.get(id) ?? null;
+    if (id && !alert) return;
     this.selected = alert?.id ?? null;
     this.alerts.mark(this.selected);
     this.evidence.show(alert);
     this.map?.select(alert);
     if (alert) this.alerts.reveal(alert.id);
+    this.#address();
   }
 
   show(view) {
     this.map?.show(view);
     window.dash_clientside?.set_props?.("view", { value: view });
+    this.#address();
   }
 
   // For tests and for whoever debugs: what the page believes.
@@ -90,6 +103,12 @@ class Desk {
       payments: this.store.payments.size,
       selected: this.selected,
       view: map?.view ?? null,
+      filter: this.view.filter,
+      paused: this.view.paused,
+      waiting: this.view.waiting.size,
+      shown: this.view.alerts.size,
+      replaying: this.replay.open,
+      replayAt: this.replay.at,
       mapReady: Boolean(map?.camera.projection),
       drawn: map?.drawn ?? 0,
       pixelsPerKm: map?.camera.pixelsPerKm ?? 0,
@@ -104,16 +123,93 @@ class Desk {
 
   // Once: whoever chooses another alert afterwards is left alone.
   #openLinked(id = linkedAlert()) {
-    this.linked = this.store.alerts.has(id) ? null : id;
+    this.linked = this.view.alerts.has(id) ? null : id;
     if (id && !this.linked) this.select(id);
   }
 
   #refresh() {
     if (this.linked) this.#openLinked(this.linked);
     if (!this.selected) return;
-    const alert = this.store.alerts.get(this.selected);
+    const alert = this.view.alerts.get(this.selected) ?? this.related.get(this.selected);
     if (alert) this.evidence.show(alert);
     else this.select(null);
+  }
+
+  // Filter, older alerts, pause and replay: what is asked of the store beside the stream.
+  #ask() {
+    this.related = new Map();
+    this.began = address.read();
+    this.asking = new Asking(this.view);
+    this.replay = new ReplayBar(this.view, () => byId("replay-toggle").setAttribute("aria-pressed", String(this.replay?.open ?? false)));
+    this.filters = new FilterBar({ area: () => this.map?.camera.box() ?? null, person: () => this.#chosen()?.subject ?? null });
+    this.filters.addEventListener("filter", ({ detail }) => this.#limit(detail));
+    this.asking.addEventListener("rules", ({ detail }) => this.filters.hearRules(detail));
+    this.asking.addEventListener("state", () => this.#older());
+    this.alerts.addEventListener("clear", () => this.filters.clear());
+    this.view.addEventListener("waiting", () => this.#tellPause());
+    this.filters.show(this.began.filter);
+    if (Object.keys(this.began.filter).length) this.view.limit(this.began.filter);
+    // The beginning of "the last hour" is known once the newest event is.
+    this.store.addEventListener("change", () => this.asking.begin(), { once: true });
+    window.addEventListener("popstate", () => this.#return());
+    byId("pause").addEventListener("click", () => this.#pause());
+    byId("replay-toggle").addEventListener("click", () => this.replay.toggle());
+  }
+
+  #chosen() {
+    return this.view.alerts.get(this.selected) ?? this.related.get(this.selected) ?? null;
+  }
+
+  #limit(filter) {
+    this.view.limit(filter);
+    this.asking.begin();
+    this.#address();
+  }
+
+  #return() {
+    const { filter } = address.read();
+    if (JSON.stringify(filter) === JSON.stringify(this.view.filter)) return;
+    this.filters.show(filter);
+    this.view.limit(filter);
+    this.asking.begin();
+  }
+
+  #address() {
+    address.tell({ filter: this.view.filter, alert: this.selected ?? this.linked, view: this.map?.view ?? this.began.view, layers: this.began.layers });
+  }
+
+  // Alerts of the same person that the list does not hold can be opened, too.
+  #hearCase({ alert, case: found, evidence }) {
+    if (found) this.view.takeCases([[alert, found]]);
+    for (const one of evidence?.related ?? []) this.related.set(one.id, one);
+    if (evidence) this.related.set(alert, evidence.alert);
+    if (this.related.size > 2_000) this.related = new Map([...this.related].slice(-1_000));
+  }
+
+  #pause() {
+    if (this.view.paused) this.view.resume();
+    else this.view.pause();
+  }
+
+  #tellPause() {
+    const button = byId("pause");
+    const { paused, waiting } = this.view;
+    button.setAttribute("aria-pressed", String(paused));
+    say(button, paused ? `Paused, ${waiting.size} new` : "Pause");
+    button.title = paused ? "Show what arrived (space)" : "Pause what arrives (space)";
+  }
+
+  #older() {
+    const { next, busy, error } = this.asking;
+    const node = byId("older");
+    if (error) node.replaceChildren(element("span", { role: "status" }, error));
+    else if (busy) node.replaceChildren(element("span", { class: "quiet", role: "status" }, "Asking the store …"));
+    else if (next === null) node.replaceChildren(this.view.filtered ? element("span", { class: "quiet" }, "These are all.") : "");
+    else node.replaceChildren();
+    if (busy || (next === null && !error)) return;
+    const more = element("button", { type: "button", class: "plain" }, error ? "Try again" : "Older alerts");
+    more.addEventListener("click", () => (error ? this.asking.begin() : this.asking.more()));
+    node.append(more);
   }
 
   #wire() {
@@ -121,7 +217,10 @@ class Desk {
     byId("table-toggle").addEventListener("click", () => this.table.toggle());
     byId("zoom-in").addEventListener("click", () => this.map?.camera.zoom(1.6));
     byId("zoom-out").addEventListener("click", () => this.map?.camera.zoom(1 / 1.6));
-    byId("view").addEventListener("change", (event) => this.map?.show(event.target.value));
+    byId("view").addEventListener("change", (event) => {
+      this.map?.show(event.target.value);
+      this.#address();
+    });
     const step = (by) => () => this.select(this.alerts.neighbour(by));
     listen({
       j: step(1),
@@ -133,6 +232,12 @@ class Desk {
         this.select(null);
         this.show(this.map?.view ?? "city");
       },
+      "/": () => this.filters.open(),
+      " ": () => (this.replay.open ? this.replay.press() : this.#pause()),
+      r: () => this.replay.toggle(),
+      "[": () => this.replay.jump(-1),
+      "]": () => this.replay.jump(1),
+      "?": () => toggleKeys(),
       1: () => this.show("world"),
       2: () => this.show("city"),
       m: () => this.table.toggle(),
@@ -164,7 +269,7 @@ async function begin() {
   const camera = new Camera(graph, byId("map-panel"));
   while (!camera.projection) await new Promise(requestAnimationFrame); // plotly fetches the geography first
   await camera.oversize();
-  desk.attach(new LiveMap(camera, store, places));
+  desk.attach(new LiveMap(camera, desk.view, places));
 }
 
 begin();

@@ -1,8 +1,8 @@
 // The picture in the browser: what a snapshot showed, kept the same by the changes that followed.
 
-const PAYMENTS_SHOWN = 60;
+import { Shown } from "./shown.js";
 
-export class Store extends EventTarget {
+export class Store extends Shown {
   constructor() {
     super();
     this.clear();
@@ -61,36 +61,5 @@ export class Store extends EventTarget {
     if (known && known.revision >= payment.revision) return false;
     this.payments.set(payment.id, payment);
     return true;
-  }
-
-  // Newest first, in the order the server uses.
-  alertsNewestFirst() {
-    return [...this.alerts.values()].sort(
-      (a, b) => b.second.minute_ms - a.second.minute_ms || (a.id < b.id ? 1 : -1),
-    );
-  }
-
-  paymentsNewestFirst(limit = PAYMENTS_SHOWN) {
-    return [...this.payments.values()]
-      .sort((a, b) => b.seq - a.seq || b.minute_ms - a.minute_ms || (a.id < b.id ? 1 : -1))
-      .slice(0, limit);
-  }
-
-  // The gravest open alert of each person.
-  severityBySubject() {
-    const gravity = { low: 1, medium: 2, high: 3 };
-    const worst = new Map();
-    for (const alert of this.alerts.values()) {
-      if (alert.state === "retracted") continue;
-      const known = worst.get(alert.subject);
-      if (!known || gravity[alert.severity] > gravity[known]) worst.set(alert.subject, alert.severity);
-    }
-    return worst;
-  }
-
-  openAlerts() {
-    let open = 0;
-    for (const alert of this.alerts.values()) if (alert.state !== "retracted") open += 1;
-    return open;
   }
 }

@@ -13,9 +13,11 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from dashboard.access import Access
 from dashboard.app import create_server
+from dashboard.case_api import CaseDesk
 from dashboard.desks import Desks
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
+from dashboard.live_desk import LiveDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_room import Room
 from dashboard.poller import Poller
@@ -26,6 +28,7 @@ from dashboard.streams_desk import StreamsDesk
 from storage.roles import Role
 from tests.e2e.dashboard_world import World
 from tests.e2e.health_world import PRIVACY_METRICS, HealthWorld
+from tests.e2e.live_world import CasesWorld, LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.settings import Settings, load
@@ -59,6 +62,8 @@ class DashboardServer:
         self.health = health or HealthWorld()
         self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
         self.report = report
+        self.live = LiveWorld(follows=world)
+        self.cases = CasesWorld(self.live.cases)
         self.forbidden: set[str] = set()
         """Addresses that answer 403, as they do to who lacks the permission."""
         self._stale_s = stale_s
@@ -75,7 +80,14 @@ class DashboardServer:
         self._hub = Hub(self._stale_s)
         self._poller = Poller(lambda: self.world, self._hub, 0.05)
         desk = PrivacyDesk(lambda: self.privacy, audit_every_s=3_600.0, stale_s=self._stale_s, read_every_s=0.2)
-        desks = Desks(privacy=desk, streams=self._streams(), phone=self._phone(), health=self._health())
+        desks = Desks(
+            privacy=desk,
+            streams=self._streams(),
+            phone=self._phone(),
+            health=self._health(),
+            live=LiveDesk(self.live),
+            cases=CaseDesk(self.cases, self.cases),
+        )
         application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=Role.ADMIN))
         application.before_request(self._refuse)
         self._server = make_server("127.0.0.1", self._port, application, threaded=True, request_handler=_Quiet)

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from storage.cases import Case, Status
+from storage.cases import Case, CaseEvent, Change, Status
+from storage.cases.model import Facts, advance, next_event
 from storage.cursors import Key
 from storage.documents import MaskedAlert, MaskedTransaction, Position
 from storage.filters import ALERT_FIELDS, Filter, alert_minute_ms, holds_alert, only
 from storage.paging import Page, Part, make_page
 from storage.read_alerts import AlertFacets, AlertRow
 from storage.read_timeline import Evidence, Happening
-from veilocity.errors import InvalidInputError, RejectReason, StoreUnavailableError
+from storage.unmaskings import Unmasking
+from tests.e2e.dashboard_world import World
+from veilocity.contracts import Severity
+from veilocity.errors import ConflictError, InvalidInputError, RejectReason, StoreUnavailableError
 
-__all__ = ["LiveWorld"]
+__all__ = ["CasesWorld", "LiveWorld"]
+
+_ALL = 100_000
 
 
 @dataclass
@@ -26,6 +32,8 @@ class LiveWorld:
     positions: dict[str, Position] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
     down: bool = False
+    follows: World | None = None
+    """Whose alerts and payments these are."""
 
     def evidence(self, alert: str) -> Evidence:
         self._look()
@@ -76,6 +84,48 @@ class LiveWorld:
             return Part(rest, rest[-1][0] if len(rest) == count else None)
 
         return make_page(source, f"replay?since={since_ms}&until={until_ms}", limit, cursor, parts=1)
+
+    def _look(self) -> None:
+        if self.down:
+            raise StoreUnavailableError("MongoDB does not answer: is it running?")
+        if self.follows is not None:
+            self.alerts = self.follows.alerts(_ALL)
+            self.payments = self.follows.recent_transactions(_ALL)
+            self.positions = {one.id: one for one in self.follows.positions(_ALL)}
+
+
+@dataclass
+class CasesWorld:
+    """Cases in memory: the state machine is the real one, and of two on the same revision one is told what the other did."""
+
+    found: dict[str, Case]
+    events: dict[str, list[CaseEvent]] = field(default_factory=dict)
+    down: bool = False
+
+    def cases(self, alerts: list[str]) -> dict[str, Case]:
+        self._look()
+        return {alert: self.found[alert] for alert in alerts if alert in self.found}
+
+    def history(self, alert: str) -> list[CaseEvent]:
+        self._look()
+        return self.events.get(alert, [])
+
+    def unmaskings(self, alert: str) -> list[Unmasking]:
+        self._look()
+        return []
+
+    def change(self, alert: str, expected_revision: int, change: Change) -> Case:
+        self._look()
+        known = self.found.get(alert)
+        if (known.revision if known else 0) != expected_revision:
+            assert known is not None
+            raise ConflictError(
+                f"{known.author} changed the case to {known.status} (revision {known.revision}): read it again and decide anew"
+            )
+        event = next_event(known, alert, Facts(0, Severity.HIGH, "impossible-travel", "person", None), change)
+        self.found[alert] = advance(known, event)
+        self.events.setdefault(alert, []).append(event)
+        return self.found[alert]
 
     def _look(self) -> None:
         if self.down:
