@@ -155,6 +155,7 @@ def _map() -> html.Section:
     )
     table = html.Button("Table", id="table-toggle", className="plain", title="The same as text (m)", **_attributes(aria_pressed="false"))
     replay = html.Button("Replay", id="replay-toggle", className="plain", title="Play a stretch of time again (r)")
+    layers = html.Button("Layers", id="layers-toggle", className="plain", title="What the map shows", **_attributes(aria_expanded="false"))
     return html.Section(
         [
             dcc.Graph(
@@ -166,7 +167,7 @@ def _map() -> html.Section:
             html.Canvas(id="overlay", **_attributes(aria_hidden="true")),
             html.Div(id="chip", className="chip", hidden=True),
             html.Div(id="tip", className="tip", hidden=True),
-            html.Div([views, table, replay], className="tools"),
+            html.Div([views, table, replay, layers], className="tools"),
             zoom,
             html.Div(id="notice", className="notice", hidden=True),
             html.Div(id="legend", className="legend", **_attributes(aria_hidden="true")),

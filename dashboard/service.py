@@ -184,7 +184,7 @@ class _Service(BaseApplication):
             streams=streams,
             phone=phone,
             health=health,
-            live=LiveDesk(Reader(self._settings)),
+            live=LiveDesk(Reader(self._settings), PrivacyReader(self._settings)),
         )
         server = create_server(hub, lambda: poller.alive, desks, access=access)
         if self._settings.dashboard_proxies:

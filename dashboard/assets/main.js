@@ -6,10 +6,12 @@ import * as address from "./address.js";
 import { byId, element, say } from "./dom.js";
 import { Evidence } from "./evidence.js";
 import { FilterBar } from "./filter_bar.js";
+import { answering, get } from "./get.js";
 import { listen } from "./keyboard.js";
 import { toggleKeys } from "./keys_help.js";
 import { Asking } from "./asking.js";
 import { AlertList, PaymentList } from "./list.js";
+import { Layers } from "./layers.js";
 import { LiveMap } from "./map.js";
 import { pageKeys } from "./navigation.js";
 import { Places } from "./places.js";
@@ -42,6 +44,8 @@ function linkedAlert() {
   return new URLSearchParams(window.location.hash.slice(1)).get("alert");
 }
 
+const CELLS_MS = 60_000;
+
 class Desk {
   constructor(store, stream, places) {
     this.store = store;
@@ -70,6 +74,7 @@ class Desk {
     this.map = map;
     map.addEventListener("pick", (event) => this.select(event.detail));
     if (this.view.loaded) this.view.dispatchEvent(new CustomEvent("change", { detail: { kind: "delta", moved: [], revised: [], paid: [], gone: [] } }));
+    this.#cells();
     if (this.began.view === "world") this.show("world");
   }
 
@@ -107,6 +112,7 @@ class Desk {
       paused: this.view.paused,
       waiting: this.view.waiting.size,
       shown: this.view.alerts.size,
+      layers: this.layers.code,
       replaying: this.replay.open,
       replayAt: this.replay.at,
       mapReady: Boolean(map?.camera.projection),
@@ -141,6 +147,12 @@ class Desk {
     this.began = address.read();
     this.asking = new Asking(this.view);
     this.replay = new ReplayBar(this.view, () => byId("replay-toggle").setAttribute("aria-pressed", String(this.replay?.open ?? false)));
+    this.layers = new Layers(this.began.layers);
+    this.layers.addEventListener("change", () => {
+      this.#address();
+      this.#cells();
+    });
+    window.setInterval(() => answering() && this.#cells(), CELLS_MS);
     this.filters = new FilterBar({ area: () => this.map?.camera.box() ?? null, person: () => this.#chosen()?.subject ?? null });
     this.filters.addEventListener("filter", ({ detail }) => this.#limit(detail));
     this.asking.addEventListener("rules", ({ detail }) => this.filters.hearRules(detail));
@@ -175,15 +187,27 @@ class Desk {
   }
 
   #address() {
-    address.tell({ filter: this.view.filter, alert: this.selected ?? this.linked, view: this.map?.view ?? this.began.view, layers: this.began.layers });
+    address.tell({ filter: this.view.filter, alert: this.selected ?? this.linked, view: this.map?.view ?? this.began.view, layers: this.layers.code });
   }
 
   // Alerts of the same person that the list does not hold can be opened, too.
   #hearCase({ alert, case: found, evidence }) {
     if (found) this.view.takeCases([[alert, found]]);
     for (const one of evidence?.related ?? []) this.related.set(one.id, one);
-    if (evidence) this.related.set(alert, evidence.alert);
+    if (evidence) {
+      this.related.set(alert, evidence.alert);
+      this.map?.tell(alert, evidence.moments);
+    }
     if (this.related.size > 2_000) this.related = new Map([...this.related].slice(-1_000));
+  }
+
+  // Released cells are asked for only while they are looked at.
+  async #cells() {
+    if (!this.layers.cells) return;
+    const { body, error } = await get("/cells");
+    if (!body) return this.layers.say(`Released cells cannot be read. ${error}`);
+    this.map?.hearReleased(body.cells);
+    this.layers.say(body.cells.length ? `${body.cells.length} cells with payments of classes of at least ${Math.min(...body.cells.map(({ k }) => k))} people, counted anew every minute.` : "Nothing was released with a place yet: windows are released once they are closed.");
   }
 
   #pause() {
@@ -269,7 +293,7 @@ async function begin() {
   const camera = new Camera(graph, byId("map-panel"));
   while (!camera.projection) await new Promise(requestAnimationFrame); // plotly fetches the geography first
   await camera.oversize();
-  desk.attach(new LiveMap(camera, desk.view, places));
+  desk.attach(new LiveMap(camera, desk.view, places, desk.layers));
 }
 
 begin();

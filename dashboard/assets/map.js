@@ -4,6 +4,7 @@ import { densest } from "./camera.js";
 import { byId, element, glyph, say } from "./dom.js";
 import { duration, headline, located, minute, short, speed, distance as tellDistance } from "./format.js";
 import { greatCircle, spread } from "./geo.js";
+import { clustered, drawClusters, drawHeat, drawReleased, drawTrail } from "./layer_painter.js";
 import * as painter from "./painter.js";
 
 const GLIDE_MS = 200;
@@ -14,8 +15,14 @@ const INSIDE_CELL_M = 900;
 const RESERVED = [[0, 0, 240, 52], [-1, -1, -1, -1]];
 
 export class LiveMap extends EventTarget {
-  constructor(camera, store, places) {
+  constructor(camera, store, places, layers) {
     super();
+    this.layers = layers;
+    this.released = [];
+    this.moments = null; // { alert, moments } of the chosen person
+    layers.addEventListener("change", () => {
+      this.dirty = true;
+    });
     this.store = store;
     this.places = places;
     this.canvas = byId("overlay");
@@ -56,6 +63,17 @@ export class LiveMap extends EventTarget {
     this.fitted = true;
     if (view === "world") this.camera.world();
     else if (!this.camera.city([...this.store.people.values()])) this.fitted = false;
+  }
+
+  // What the evidence knows of the chosen person.
+  tell(alert, moments) {
+    this.moments = { alert, moments };
+    this.dirty = true;
+  }
+
+  hearReleased(cells) {
+    this.released = cells;
+    this.dirty = true;
   }
 
   // An alert without places is not drawn: the map stays as it is.
@@ -152,14 +170,24 @@ export class LiveMap extends EventTarget {
     this.#project(now);
     const alerts = this.alerts ?? [];
     if (moved || this.relabel) this.#layLabels(alerts);
-    painter.drawCells(context, camera, this.store.cells, this.counts, colours);
+    const here = this.screen.filter(({ on }) => on);
+    const { alone, discs } = clustered(here);
+    if (this.layers.cells) drawReleased(context, camera, this.released, this.layers.cells, colours);
+    else if (this.layers.has("people")) painter.drawCells(context, camera, this.store.cells, this.counts, colours);
+    if (this.layers.has("heat")) drawHeat(context, here, colours);
     painter.drawRings(context, camera, this.view === "city" ? this.#centre() : null, colours);
-    painter.drawPeople(context, camera, this.screen.filter(({ on }) => on), colours);
+    if (this.layers.has("people")) {
+      painter.drawPeople(context, camera, alone, colours);
+      drawClusters(context, discs, colours);
+    }
     painter.drawLabels(context, this.labels, colours);
-    painter.drawPayments(context, camera, this.payments, now, colours, this.still.matches);
+    if (this.layers.has("payments")) painter.drawPayments(context, camera, this.payments, now, colours, this.still.matches);
     const others = alerts.filter(({ id }) => id !== this.selected?.id);
-    painter.drawArcs(context, camera, others.slice(0, ARCS), colours);
-    painter.drawAlerts(context, camera, others.slice(0, 200), colours);
+    if (this.layers.has("arcs")) {
+      painter.drawArcs(context, camera, others.slice(0, ARCS), colours);
+      painter.drawAlerts(context, camera, others.slice(0, 200), colours);
+    }
+    if (this.selected && this.layers.has("trail") && this.moments?.alert === this.selected.id) drawTrail(context, camera, this.moments.moments, colours);
     if (this.selected) painter.drawSelected(context, camera, this.selected, colours);
     this.#scaleBar();
     this.#chip();

@@ -36,7 +36,7 @@ def server() -> Flask:
         streams=StreamsDesk(StreamsWorld),
         phone=PhoneDesk(load({}), PhoneWorld),
         health=HealthDesk(HealthWorld, HealthWorld().count),
-        live=LiveDesk(LiveWorld()),
+        live=LiveDesk(LiveWorld(), PrivacyWorld()),
     )
     return create_server(Hub(), desks=desks, access=Access(role=Role.ADMIN))
 
@@ -45,7 +45,7 @@ def asked() -> set[str]:
     """Return what the pages ask, without the pages themselves."""
     found = set()
     for rule in server().url_map.iter_rules():
-        if re.match(r"/(privacy|streams|phone|health)/|/(evidence|alerts|facets|replay)$", rule.rule):
+        if re.match(r"/(privacy|streams|phone|health)/|/(evidence|alerts|facets|cells|replay)$", rule.rule):
             found |= {f"{verb} {rule.rule}" for verb in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
     return found
 

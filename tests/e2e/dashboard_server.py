@@ -85,7 +85,7 @@ class DashboardServer:
             streams=self._streams(),
             phone=self._phone(),
             health=self._health(),
-            live=LiveDesk(self.live),
+            live=LiveDesk(self.live, self.privacy),
             cases=CaseDesk(self.cases, self.cases),
         )
         application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=Role.ADMIN))

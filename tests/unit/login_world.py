@@ -140,6 +140,6 @@ def whole_server(door: Cupboard | None, unmask: Unmask | None = None, *, https: 
         streams=StreamsDesk(StreamsWorld),
         phone=PhoneDesk(load({}), PhoneWorld),
         health=HealthDesk(HealthWorld, HealthWorld().count),
-        live=LiveDesk(LiveWorld()),
+        live=LiveDesk(LiveWorld(), world),
     )
     return create_server(hub, desks=desks, access=Access(door=door, https=https, role=role))

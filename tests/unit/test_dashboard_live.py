@@ -10,11 +10,13 @@ from flask.testing import FlaskClient
 from dashboard.app import create_server
 from dashboard.desks import Desks
 from dashboard.events import Hub
-from dashboard.live_desk import LiveDesk
+from dashboard.live_desk import LiveDesk, by_cell
+from storage.documents import ReleaseDocument
 from storage.filters import Filter
 from tests.e2e.dashboard_world import FAR, LONDON, MINUTE_MS, START_MS, make_alert
 from tests.e2e.live_world import LiveWorld
-from veilocity.contracts import Severity
+from tests.e2e.privacy_world import PrivacyWorld
+from veilocity.contracts import Release, Severity
 
 ALERTS = 5
 
@@ -40,7 +42,7 @@ def _world() -> LiveWorld:
 
 @pytest.fixture(name="client")
 def _client(world: LiveWorld) -> FlaskClient:
-    return create_server(Hub(), desks=Desks(live=LiveDesk(world))).test_client()
+    return create_server(Hub(), desks=Desks(live=LiveDesk(world, PrivacyWorld()))).test_client()
 
 
 def ids(answer: Any) -> list[str]:
@@ -110,3 +112,32 @@ def test_a_store_that_does_not_answer_is_told_and_may_be_asked_again(client: Fla
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     world.down = False
     assert client.get(question).status_code == 200
+
+
+def released(number: int, cell: str, *, people: int, payments: int) -> ReleaseDocument:
+    release = Release(
+        class_id=str(number),
+        policy="p",
+        window_start_ms=START_MS + number * MINUTE_MS,
+        window_end_ms=START_MS + (number + 15) * MINUTE_MS,
+        k=5,
+        people=people,
+        payments=payments,
+        loss=0.2,
+        cell=cell,
+        cell_resolution=7,
+        hour="*",
+        amount_band="*",
+        category="*",
+        flagged=1,
+    )
+    return ReleaseDocument(str(number), 1, release)
+
+
+def test_people_of_several_classes_are_not_added_up_and_hidden_places_are_counted_apart() -> None:
+    cell = "87283472bffffff"
+    classes = [released(0, cell, people=5, payments=9), released(1, cell, people=7, payments=8), released(2, "*", people=6, payments=11)]
+    found = by_cell(classes)
+    assert [(one.cell, one.people, one.payments, one.flagged, one.k) for one in found.cells] == [(cell, 7, 17, 2, 5)]
+    assert len(found.cells[0].outline) == 12
+    assert (found.without_cell, found.since_ms, found.until_ms) == (11, START_MS, START_MS + 17 * MINUTE_MS)
