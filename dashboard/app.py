@@ -21,7 +21,9 @@ Which role each of them needs is one table: `dashboard.access.permissions`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
+from urllib.parse import urlsplit
 
 from dash import Dash
 from flask import Flask, Response, request
@@ -41,14 +43,17 @@ __all__ = ["create_server"]
 class _Page(Dash):
     """Dash with our outline in the place of its own `Loading...`."""
 
+    tiles = ""
+    """Address of the tile server."""
+
     def interpolate_index(self, *_: Any, **parts: Any) -> str:
         """Return the document. Dash passes every part by name."""
         document: str = super().interpolate_index(**{**parts, "app_entry": layout.OUTLINE})  # type: ignore[no-untyped-call]  # Dash's
-        return document
+        return document.replace("<body ", f'<body data-tiles="{escape(self.tiles, quote=True)}" ', 1)
 
 
 def create_server(
-    hub: Hub, healthy: Callable[[], bool] = lambda: True, desks: Desks | None = None, *, access: Access | None = None
+    hub: Hub, healthy: Callable[[], bool] = lambda: True, desks: Desks | None = None, *, access: Access | None = None, tiles: str = ""
 ) -> Flask:
     """Return the application.
 
@@ -56,6 +61,7 @@ def create_server(
         hub: where the streams come from.
         healthy: whether somebody still asks the store for news.
         desks: what stands behind the other pages; a page without its desk is not there.
+        tiles: address of a tile server with `{z}`, `{x}` and `{y}`; none is asked without it.
         access: who is let in; by default everybody on this machine, as with `VEILOCITY_DASHBOARD_LOGIN=off`.
     """
     access = access or Access()
@@ -73,12 +79,13 @@ def create_server(
         serve_locally=True,
         compress=False,
     )
+    app.tiles = tiles
     app.layout = layout.page()
     _add_routes(server, hub, healthy)
     add_login(server, access)
     (desks or Desks()).add_to(server, access)
     compress_static(server)
-    add_headers(server, _policy(app.csp_hashes()), https=access.https)
+    add_headers(server, _policy(app.csp_hashes(), tiles), https=access.https)
     return server
 
 
@@ -107,13 +114,16 @@ def _add_routes(server: Flask, hub: Hub, healthy: Callable[[], bool]) -> None:
     server.add_url_rule("/metrics", view_func=exposition)
 
 
-def _policy(script_hashes: Sequence[str]) -> str:
+def _policy(script_hashes: Sequence[str], tiles: str) -> str:
+    parts = urlsplit(tiles)
+    # The one host beside ours that a page may ask, and for pictures alone.
+    host = f" {parts.scheme}://{parts.netloc}" if tiles else ""
     return policy(
         script_src=" ".join(["'self'", *script_hashes]),
         # Components put style elements into the head; no attribute may carry style, which is where injected text would put it.
         style_src_elem="'self' 'unsafe-inline'",
         style_src_attr="'none'",
-        img_src="'self' data: blob:",
+        img_src=f"'self' data: blob:{host}",
         connect_src="'self'",
         worker_src="'self' blob:",
         manifest_src="'self'",

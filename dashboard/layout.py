@@ -32,6 +32,7 @@ INDEX = """<!DOCTYPE html>
     <link rel="stylesheet" href="assets/evidence.css">
     <link rel="stylesheet" href="assets/evidence_case.css">
     <link rel="stylesheet" href="assets/asking.css">
+    <link rel="stylesheet" href="assets/splitters.css">
     <link rel="stylesheet" href="assets/account.css">
     {%css%}
   </head>

@@ -186,7 +186,7 @@ class _Service(BaseApplication):
             health=health,
             live=LiveDesk(Reader(self._settings), PrivacyReader(self._settings)),
         )
-        server = create_server(hub, lambda: poller.alive, desks, access=access)
+        server = create_server(hub, lambda: poller.alive, desks, access=access, tiles=self._settings.dashboard_tiles_url)
         if self._settings.dashboard_proxies:
             server.wsgi_app = ProxyFix(server.wsgi_app, x_for=self._settings.dashboard_proxies, x_proto=0)  # type: ignore[method-assign]  # Flask's own advice
         server.extensions["veilocity"] = (hub, poller)

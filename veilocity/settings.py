@@ -191,6 +191,11 @@ class Settings(BaseModel):
     dashboard_port: int = Field(8050, ge=1, le=65535, description="Port the dashboard listens on.")
     dashboard_poll_ms: int = Field(250, ge=50, description="How often the dashboard asks the store for news.")
     dashboard_stale_s: float = Field(15.0, gt=0, description="Silence after which the page says that what it shows is old.")
+    dashboard_tiles_url: str = Field(
+        "",
+        pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?/\{z\}/\{x\}/\{y\}(\.[a-z0-9]+)?)?$",
+        description="Tile server for the map's ground, as `https://HOST/{z}/{x}/{y}.png`; it learns where one looks. Empty: none is asked.",
+    )
     dashboard_services: str = Field(
         "",
         pattern=r"^((ingest|rules|privacy|dashboard|notify)=https?://[^\s,=]+(,(ingest|rules|privacy|dashboard|notify)=https?://[^\s,=]+)*)?$",

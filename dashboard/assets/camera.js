@@ -74,6 +74,10 @@ export class Camera {
     return this.projection.invert([x + dx, y + dy]);
   }
 
+  get mercator() {
+    return this.graph._fullLayout.geo.projection.type === "mercator";
+  }
+
   // "south,west,north,east" of what is seen, as a filter takes it; null where the edge is beyond the world.
   box() {
     if (!this.projection) return null;

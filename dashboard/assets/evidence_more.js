@@ -24,7 +24,6 @@ export class EvidenceMore extends EventTarget {
   open(alert) {
     this.alert = alert;
     this.drawn = "";
-    this.found = null;
     if (!alert) return this.node.replaceChildren();
     this.node.replaceChildren(element("p", { class: "quiet", "aria-busy": "true" }, "Asking the store for this person's time line …"));
     return this.ask();

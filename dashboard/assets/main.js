@@ -16,6 +16,7 @@ import { LiveMap } from "./map.js";
 import { pageKeys } from "./navigation.js";
 import { Places } from "./places.js";
 import { ReplayBar } from "./replay_bar.js";
+import { addSplitters } from "./splitters.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
@@ -284,6 +285,7 @@ async function begin() {
   const places = new Places();
   await Promise.all([places.load(new URL("geo/places.json", import.meta.url)), appears(() => byId("desk"))]);
   followTheme();
+  addSplitters();
   const store = new Store();
   const stream = new Stream("events");
   const desk = new Desk(store, stream, places);

@@ -2,10 +2,12 @@
 
 import { densest } from "./camera.js";
 import { byId, element, glyph, say } from "./dom.js";
-import { duration, headline, located, minute, short, speed, distance as tellDistance } from "./format.js";
+import { duration, headline, located, short, speed, distance as tellDistance } from "./format.js";
 import { greatCircle, spread } from "./geo.js";
 import { clustered, drawClusters, drawHeat, drawReleased, drawTrail } from "./layer_painter.js";
 import * as painter from "./painter.js";
+import { localClock } from "./times.js";
+import { Tiles } from "./tiles.js";
 
 const GLIDE_MS = 200;
 const PAYMENT_MS = 6_000;
@@ -19,6 +21,9 @@ export class LiveMap extends EventTarget {
     super();
     this.layers = layers;
     this.released = [];
+    this.tiles = new Tiles(document.body.dataset.tiles, () => {
+      this.dirty = true;
+    });
     this.moments = null; // { alert, moments } of the chosen person
     layers.addEventListener("change", () => {
       this.dirty = true;
@@ -108,7 +113,8 @@ export class LiveMap extends EventTarget {
     this.alerts = this.store.alertsNewestFirst().filter(located);
     this.counts = new Map();
     for (const { place } of this.store.people.values()) this.counts.set(place.cell, (this.counts.get(place.cell) ?? 0) + 1);
-    const selected = this.selected && this.store.alerts.get(this.selected.id);
+    // One that the list does not hold stays until another is chosen.
+    const selected = this.selected && (this.store.alerts.get(this.selected.id) ?? this.selected);
     this.selected = located(selected) ? selected : null;
     if (this.view === "city" && !this.fitted && this.store.people.size) this.show("city");
     this.relabel = true;
@@ -170,6 +176,7 @@ export class LiveMap extends EventTarget {
     this.#project(now);
     const alerts = this.alerts ?? [];
     if (moved || this.relabel) this.#layLabels(alerts);
+    this.tiles.draw(context, camera, camera.mercator);
     const here = this.screen.filter(({ on }) => on);
     const { alone, discs } = clustered(here);
     if (this.layers.cells) drawReleased(context, camera, this.released, this.layers.cells, colours);
@@ -331,7 +338,7 @@ export class LiveMap extends EventTarget {
     if (!found) return;
     const text = found.alert
       ? `${found.alert.severity.toUpperCase()} ${headline(found.alert.sentence)}`
-      : `Person ${short(found.person.id)}, ${found.severity ? `${found.severity} alert` : "clear"}, last seen ${minute(found.person.minute_ms)} in this cell`;
+      : `Person ${short(found.person.id)}, ${found.severity ? `${found.severity} alert` : "clear"}, last seen ${localClock(found.person.minute_ms)} in this cell`;
     say(tip, text);
     const [width] = this.camera.size;
     tip.style.transform = `translate(${Math.min(at[0] + 14, width - tip.offsetWidth - 8)}px, ${at[1] + 14}px)`;

@@ -17,6 +17,11 @@ export class Triage extends EventTarget {
     this.known = false;
     this.may = null;
     this.busy = false;
+  }
+
+  // Asked again where the server was away.
+  #askRole() {
+    if (this.may !== null) return;
     account().then((who) => {
       this.may = who.may.includes("triage");
       this.#draw();
@@ -30,6 +35,7 @@ export class Triage extends EventTarget {
     this.case = null;
     this.place.replaceChildren();
     this.#tell("");
+    this.#askRole();
     this.#draw();
   }
 

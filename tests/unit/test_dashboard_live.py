@@ -141,3 +141,13 @@ def test_people_of_several_classes_are_not_added_up_and_hidden_places_are_counte
     assert [(one.cell, one.people, one.payments, one.flagged, one.k) for one in found.cells] == [(cell, 7, 17, 2, 5)]
     assert len(found.cells[0].outline) == 12
     assert (found.without_cell, found.since_ms, found.until_ms) == (11, START_MS, START_MS + 17 * MINUTE_MS)
+
+
+def test_no_other_host_is_named_unless_a_tile_server_is_set() -> None:
+    usual = create_server(Hub()).test_client().get("/")
+    assert 'data-tiles=""' in usual.text
+    assert "https:" not in usual.headers["Content-Security-Policy"]
+    tiled = create_server(Hub(), tiles="https://tiles.example/{z}/{x}/{y}.png").test_client().get("/")
+    assert 'data-tiles="https://tiles.example/{z}/{x}/{y}.png"' in tiled.text
+    assert "img-src 'self' data: blob: https://tiles.example;" in tiled.headers["Content-Security-Policy"]
+    assert "connect-src 'self'" in tiled.headers["Content-Security-Policy"]
