@@ -55,6 +55,7 @@ class DashboardServer:
         health: HealthWorld | None = None,
         settings: Settings | None = None,
         report: Path | None = None,
+        role: Role = Role.ADMIN,
     ) -> None:
         self.world = world
         self.privacy = privacy or PrivacyWorld()
@@ -62,6 +63,7 @@ class DashboardServer:
         self.health = health or HealthWorld()
         self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
         self.report = report
+        self.role = role
         self.live = LiveWorld(follows=world)
         self.cases = CasesWorld(self.live.cases)
         self.forbidden: set[str] = set()
@@ -88,7 +90,7 @@ class DashboardServer:
             live=LiveDesk(self.live, self.privacy),
             cases=CaseDesk(self.cases, self.cases),
         )
-        application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=Role.ADMIN))
+        application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=self.role))
         application.before_request(self._refuse)
         self._server = make_server("127.0.0.1", self._port, application, threaded=True, request_handler=_Quiet)
         self._port = self._server.port
