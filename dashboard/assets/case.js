@@ -44,5 +44,5 @@ export function needsReason(from, to) {
 }
 
 export function wordOf(from, { to, word }) {
-  return to === "acknowledged" && from !== "new" ? "Reopen" : word;
+  return to === "acknowledged" && !["new", "acknowledged"].includes(from) ? "Reopen" : word;
 }

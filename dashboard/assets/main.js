@@ -75,6 +75,8 @@ class Desk {
     this.map = map;
     map.addEventListener("pick", (event) => this.select(event.detail));
     if (this.view.loaded) this.view.dispatchEvent(new CustomEvent("change", { detail: { kind: "delta", moved: [], revised: [], paid: [], gone: [] } }));
+    const chosen = this.#chosen();
+    if (chosen) map.select(chosen);
     this.#cells();
     if (this.began.view === "world") this.show("world");
   }
