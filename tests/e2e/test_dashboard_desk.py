@@ -30,8 +30,8 @@ def test_evidence_tells_the_sum_the_axis_and_what_may_be_done(open_page: OpenPag
     world = city()
     with DashboardServer(world) as server:
         watched = opened(open_page, server, color_scheme=theme)
-        first = arrive(world, 90, FAR["Tokyo"], subject="person00001")
-        arrive(world, 91, FAR["Lagos"], subject="person00001", severity=Severity.LOW)
+        first = arrive(world, 90, FAR["Tokyo"], subject="traveller")
+        arrive(world, 91, FAR["Lagos"], subject="traveller", severity=Severity.LOW)
         watched.until(lambda: watched.page.locator(f'[data-alert-id="{first}"]').count() == 1, "the alert is listed")
         watched.page.locator(f'#alerts [data-alert-id="{first}"]').click()
         watched.until(lambda: watched.page.locator(".timeline .mark.alert").count() == 2, "the time line has both alerts")
