@@ -97,8 +97,14 @@ def weighed(what: str, expected: _Ids, found: _Ids) -> Balance:
     return Balance(what, len(expected) - known, len(found) - known)
 
 
-def weighed_counters(truth: Truth, progress: Progress) -> list[Balance]:
-    """Compare what the stage counted with what was written, and its five fates of a payment with their sum."""
+def weighed_counters(truth: Truth, progress: Progress, *, stored: bool = True) -> list[Balance]:
+    """Compare what the stage counted with what was written, and its five fates of a payment with their sum.
+
+    Args:
+        truth: of the blocks that were written.
+        progress: of the stage, at rest.
+        stored: whether the policy stores alerts; one that drops them counts their revisions and no alerts.
+    """
     fates = progress.released + progress.suppressed + progress.late + progress.pending + progress.erased
     pairs = {
         "payments counted": (len(truth.payments), progress.transactions),
@@ -106,7 +112,7 @@ def weighed_counters(truth: Truth, progress: Progress) -> list[Balance]:
         "decisions counted": (truth.decisions, progress.decisions),
         "fixes counted": (truth.fixes, progress.fixes),
         "revisions of alerts counted": (truth.alert_revisions, progress.alert_revisions),
-        "alerts counted": (len(truth.alerts), progress.alerts),
+        "alerts counted": (len(truth.alerts) if stored else 0, progress.alerts),
         "rejected counted": (truth.bad_decisions + truth.bad_fixes, progress.rejected),
         "payments released, suppressed, late, pending or erased": (progress.transactions, fates),
     }
@@ -125,7 +131,7 @@ def judge(settings: Settings, plan: Plan, truth: Truth, progress: Progress, leak
         stored: whether the policy stores payments and alerts.
     """
     with _opened(settings) as stores:
-        balances = weighed_counters(truth, progress)
+        balances = weighed_counters(truth, progress, stored=stored)
         if stored:
             balances += [balance for sink in SINKS for balance in _documents(settings, sink, stores[sink], truth)]
         classes, below, faults = _classes(settings, stores, balances, progress)

@@ -33,13 +33,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
-from typing import Protocol
 
 import h3
 import msgspec
@@ -51,14 +48,14 @@ from privacy.differential.counts import HOUR_MS, CountsPolicy, CountsRecord, Pay
 from privacy.differential.publication import CellCounts, Figure, Rate, publish
 from privacy.differential.saved import from_saved, to_saved
 from privacy.differential.tree import Tree, TreePolicy
-from privacy.files import write_whole
 from privacy.hierarchies import EVERYTHING, MISSING, hour_of
 from privacy.policies.model import Aggregates
+from privacy.write_ahead import WriteAhead
 from storage.documents import AggregateDocument, NoiseTerms, NoisyCount, NoisyShare, RunningTotal
 from veilocity.contracts import Verdict
 from veilocity.errors import BudgetExhaustedError, StateError, UnsafePolicyError
 
-__all__ = ["TOTAL_SHARE", "AggregateState", "Aggregator", "FileAhead", "WriteAhead"]
+__all__ = ["TOTAL_SHARE", "AggregateState", "Aggregator"]
 
 TOTAL_SHARE = 0.2
 """w: the share of a window's epsilon for the running total."""
@@ -66,65 +63,6 @@ _BELOW = 1.0 - 2.0**-40
 """Two rounded shares may add up to more than the whole."""
 _STATE, _DRAWN = b"DPAG", b"DPAD"
 _UNIT = 10_000
-
-
-class WriteAhead(Protocol):
-    """Where a draw is kept before anybody sees anything of it."""
-
-    def load(self, window: Window) -> bytes | None:
-        """Return what was saved for a window, None where nothing was.
-
-        Raises:
-            StateError: it cannot be read; nothing may be drawn in its place.
-        """
-
-    def save(self, window: Window, data: bytes) -> None:
-        """Keep the draw of a window; when this returns it outlives a loss of power."""
-
-
-class FileAhead:
-    """Draws as files of one folder. One process at a time.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     ahead = FileAhead(Path(folder) / "drawn")
-    ...     ahead.save(Window(0, HOUR_MS), b"noise")
-    ...     ahead.load(Window(0, HOUR_MS)), ahead.load(Window(HOUR_MS, 2 * HOUR_MS))
-    (b'noise', None)
-    """
-
-    def __init__(self, folder: Path) -> None:
-        """Open the folder; it is made when missing, for its owner only, as exact sums are in it."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder = folder
-
-    def load(self, window: Window) -> bytes | None:
-        """Return what was saved for a window; see `WriteAhead`."""
-        try:
-            return self._path(window).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as cause:
-            raise StateError("what was drawn for a window cannot be read: restore the whole folder of the privacy stage") from cause
-
-    def save(self, window: Window, data: bytes) -> None:
-        """Keep the draw of a window."""
-        write_whole(self._path(window), data)
-        # The file is on the disk; its name in the folder must be as well.
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def forget(self, before_ms: int) -> None:
-        """Remove the draws of windows that end at or before a time; no micro-batch that closes one of them may be repeated any more."""
-        for path in self._folder.glob("*.drawn"):
-            if int(path.stem.partition("-")[2]) <= before_ms:
-                path.unlink(missing_ok=True)
-
-    def _path(self, window: Window) -> Path:
-        return self._folder / f"{window.start_ms}-{window.end_ms}.drawn"
 
 
 class AggregateState(msgspec.Struct, frozen=True):
@@ -172,7 +110,9 @@ class Aggregator:
     >>> policy = Aggregates(epsilon=1.0, delta=1e-9, contributions=3, cell_resolution=5, horizon_days=30)
     >>> aggregator = Aggregator(policy, "default-1", key=bytes(32))
     >>> state = aggregator.begin(first_start_ms=0)
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
+    >>> from privacy.write_ahead import FileAhead
     >>> with TemporaryDirectory() as folder:
     ...     ahead = FileAhead(Path(folder))
     ...     for window in aggregator.due(state, closed_ms=2 * HOUR_MS):

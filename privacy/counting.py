@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from privacy.aggregates import AggregateState, Aggregator, FileAhead
+from privacy.aggregates import AggregateState, Aggregator
 from privacy.identifiers.keyring import KeyRing
 from privacy.policies.model import Aggregates
 from privacy.table import RowTable
+from privacy.write_ahead import FileAhead
 from storage.documents import AggregateDocument
 
 __all__ = ["Counting"]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from privacy import aggregates
-from privacy.aggregates import TOTAL_SHARE, AggregateState, Aggregator, FileAhead
+from privacy.aggregates import TOTAL_SHARE, AggregateState, Aggregator
 from privacy.anonymity import Row
 from privacy.differential import counts, tree
 from privacy.differential.counts import HOUR_MS, CountsPolicy, CountsRecord, Payment, Window
@@ -17,6 +17,7 @@ from privacy.differential.noise import scale_for
 from privacy.differential.publication import Rate
 from privacy.hierarchies import MISSING, QuasiIdentifiers, hour_of
 from privacy.policies.model import Aggregates
+from privacy.write_ahead import FileAhead
 from storage.documents import AggregateDocument
 from veilocity.errors import SettingsError, StateError, UnsafePolicyError, UnsafeReleaseError
 

@@ -137,6 +137,10 @@ def test_the_scales_tip_to_either_side() -> None:
         rejected=truth.bad_decisions + truth.bad_fixes,
     )
     assert not [one for one in weighed_counters(truth, right) if one.lost or one.doubled]
+    # Whoever stores no alert counts none.
+    dropped = msgspec.structs.replace(right, alerts=0)
+    assert not [one for one in weighed_counters(truth, dropped, stored=False) if one.lost or one.doubled]
+    assert [one.what for one in weighed_counters(truth, dropped) if one.lost] == ["alerts counted"]
     for name in ("decisions", "amendments", "late", "alert_revisions", "alerts", "fixes", "rejected"):
         for change in (-1, 1):
             wrong = msgspec.structs.replace(right, **{name: getattr(right, name) + change})
