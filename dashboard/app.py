@@ -6,6 +6,7 @@
 | `/events` | server-sent events; `Last-Event-ID` (header, or `last` in the query) resumes |
 | `/healthz` | `ok` while the page can be served and news are asked for, whether or not the store answers |
 | `/metrics` | Prometheus |
+| `/payments` | the page of payments, `/payments/state` what it shows |
 | `/privacy` | the page of privacy, `/privacy/state` what it shows |
 | `/streams` | the page of streams, `/streams/state` what it shows, `/streams/group` the payments of one group |
 | `/phone` | the page of the phone, and what it asks (`dashboard.phone_page`) |

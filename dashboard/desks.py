@@ -13,6 +13,8 @@ from dashboard.case_api import CaseDesk, add_cases
 from dashboard.course import add_course
 from dashboard.health_desk import HealthDesk
 from dashboard.health_page import add_health
+from dashboard.payments_desk import PaymentsDesk
+from dashboard.payments_page import add_payments
 from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_page import add_phone
 from dashboard.privacy_desk import PrivacyDesk
@@ -37,6 +39,7 @@ class Desks:
     streams: StreamsDesk | None = None
     phone: PhoneDesk | None = None
     health: HealthDesk | None = None
+    payments: PaymentsDesk | None = None
 
     def add_to(self, server: Flask, access: Access) -> None:
         """Let a server answer for each desk that is there."""
@@ -54,3 +57,5 @@ class Desks:
             add_phone(server, self.phone)
         if self.health is not None:
             add_health(server, self.health)
+        if self.payments is not None:
+            add_payments(server, self.payments)

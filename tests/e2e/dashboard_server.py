@@ -16,6 +16,7 @@ from dashboard.app import create_server
 from dashboard.desks import Desks
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
+from dashboard.payments_desk import PaymentsDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_room import Room
 from dashboard.poller import Poller
@@ -27,6 +28,7 @@ from storage.roles import Role
 from tests.e2e.dashboard_world import World
 from tests.e2e.health_world import PRIVACY_METRICS, HealthWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
+from tests.e2e.payments_world import PaymentsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.settings import Settings, load
 
@@ -50,6 +52,7 @@ class DashboardServer:
         *,
         streams: StreamsWorld | None = None,
         health: HealthWorld | None = None,
+        payments: PaymentsWorld | None = None,
         settings: Settings | None = None,
         report: Path | None = None,
     ) -> None:
@@ -57,6 +60,7 @@ class DashboardServer:
         self.privacy = privacy or PrivacyWorld()
         self.streams = streams or StreamsWorld()
         self.health = health or HealthWorld()
+        self.payments = payments or PaymentsWorld()
         self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
         self.report = report
         self.forbidden: set[str] = set()
@@ -75,7 +79,7 @@ class DashboardServer:
         self._hub = Hub(self._stale_s)
         self._poller = Poller(lambda: self.world, self._hub, 0.05)
         desk = PrivacyDesk(lambda: self.privacy, audit_every_s=3_600.0, stale_s=self._stale_s, read_every_s=0.2)
-        desks = Desks(privacy=desk, streams=self._streams(), phone=self._phone(), health=self._health())
+        desks = Desks(privacy=desk, streams=self._streams(), phone=self._phone(), health=self._health(), payments=self._payments())
         application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=Role.ADMIN))
         application.before_request(self._refuse)
         self._server = make_server("127.0.0.1", self._port, application, threaded=True, request_handler=_Quiet)
@@ -98,6 +102,9 @@ class DashboardServer:
 
     def _health(self) -> HealthDesk:
         return HealthDesk(lambda: self.health, self.health.count, stale_s=self._stale_s, read_every_s=0.3)
+
+    def _payments(self) -> PaymentsDesk:
+        return PaymentsDesk(lambda: self.payments, stale_s=self._stale_s, read_every_s=0.2)
 
     def _refuse(self) -> Response | None:
         return Response("{}", status=403, mimetype="application/json") if request.path in self.forbidden else None
