@@ -173,7 +173,8 @@ export class AveragesChart extends OverTime {
     const { averages, first_ms, step_ms } = this.panels;
     const height = (HEIGHT - BOTTOM) / averages.length;
     return averages.flatMap(({ currency, values }, row) => {
-      const marks = ticks(Math.max(...values.map((value) => value ?? 0)), averages.length > 1 ? 1 : 3);
+      const most = Math.max(...values.map((value) => value ?? 0)) || 1;
+      const marks = averages.length > 1 ? [0, most] : ticks(most, 3);
       const y = linear([0, marks.at(-1)], [(row + 1) * height, row * height + 8]);
       const points = values.map((value, index) => (value === null ? null : [this.x(first_ms + (index + 0.5) * step_ms), y(value)]));
       return [

@@ -1,7 +1,7 @@
 // The bar of time and filters: it shows what the address says and changes nothing else.
 
 import { element } from "./dom.js";
-import { title as worded } from "./format.js";
+import { named } from "./payments_names.js";
 
 const SPANS = [["1h", "1 h"], ["6h", "6 h"], ["24h", "24 h"], ["7d", "7 d"]];
 const USUAL = "24h";
@@ -25,7 +25,7 @@ export class Filters {
 
   // What an answer offers to choose from, and the time it is of.
   offer({ choices, panels }) {
-    for (const { node, name, offered } of this.lists) fill(node, choices[offered], this.address.get(name));
+    for (const { node, name, offered } of this.lists) fill(node, choices[offered], this.address.get(name), name === "currency" ? String : named);
     this.shown = panels;
     this.#times();
   }
@@ -37,7 +37,7 @@ export class Filters {
     for (const [name, button] of this.spans) press(button, !fixed && name === (last || USUAL));
     press(this.range, fixed || this.custom);
     this.times.hidden = !(fixed || this.custom);
-    for (const { node, name } of this.lists) fill(node, [...node.options].map(({ value }) => value).filter(Boolean), address.get(name));
+    for (const { node, name } of this.lists) fill(node, [...node.options].map(({ value }) => value).filter(Boolean), address.get(name), name === "currency" ? String : named);
     const [low, high] = address.get("amount").split("..");
     write(this.low, low ?? "");
     write(this.high, high ?? "");
@@ -124,12 +124,12 @@ function write(input, value) {
 }
 
 // The options of a list; a list that somebody holds open is not changed under the hand.
-function fill(select, values, chosen) {
+function fill(select, values, chosen, say) {
   const wanted = ["", ...new Set(chosen ? [...values, chosen] : values)];
   const now = [...select.options].map(({ value }) => value);
   if (JSON.stringify(now) !== JSON.stringify(wanted)) {
     const any = select.options[0];
-    select.replaceChildren(any, ...wanted.slice(1).map((value) => element("option", { value }, value.length === 3 ? value : worded(value))));
+    select.replaceChildren(any, ...wanted.slice(1).map((value) => element("option", { value }, say(value))));
   }
   if (select.value !== chosen) select.value = chosen;
 }

@@ -1,12 +1,11 @@
 // The most frequent values as bars; a name that can be filtered by is a button.
 
 import { element } from "./dom.js";
-import { counted, exact, percent, title as worded } from "./format.js";
+import { counted, exact, percent } from "./format.js";
 import { shape } from "./figures.js";
+import { named } from "./payments_names.js";
 import { amount } from "./payments_totals.js";
 import { table } from "./privacy_parts.js";
-
-const NONE = "(none)";
 
 export class Ranks {
   constructor(address) {
@@ -22,8 +21,8 @@ export class Ranks {
     const chosen = money.find(({ currency }) => currency === this.currency) ?? money[0];
     if (options.tables) {
       const rows = [
-        ...categories.map(({ name, payments: paid }) => [worded(name), "payments", exact(paid)]),
-        ...money.flatMap((one) => one.categories.map(([name, sum]) => [worded(name), "amount", amount(sum, one.currency)])),
+        ...categories.map(({ name, payments: paid }) => [named(name), "payments", exact(paid)]),
+        ...money.flatMap((one) => one.categories.map(([name, sum]) => [named(name), "amount", amount(sum, one.currency)])),
       ];
       return keep(body, () => body.replaceChildren(table("Top five categories by count and by amount", ["Category", "By", "Value"], rows)));
     }
@@ -48,7 +47,7 @@ export class Ranks {
   shares(body, shares, payments, filter, caption, { tables }) {
     if (!payments) return nothing(body);
     if (tables) {
-      const rows = shares.map(({ name, payments: paid }) => [label(name), exact(paid), percent(paid / payments)]);
+      const rows = shares.map(({ name, payments: paid }) => [named(name), exact(paid), percent(paid / payments)]);
       return keep(body, () => body.replaceChildren(table(caption, ["Name", "Payments", "Share"], rows)));
     }
     const rows = shares.map(({ name, payments: paid }) => [name, paid, exact(paid), percent(paid / payments)]);
@@ -61,23 +60,19 @@ export class Ranks {
       "ul",
       { class: "ranks", "aria-label": caption },
       ...rows.map(([name, value, text, about]) =>
-        element("li", { title: `${label(name)}: ${text} (${about})` }, this.#name(name, filter, caption), bar(value / most), element("b", {}, text)),
+        element("li", { title: `${named(name)}: ${text} (${about})` }, this.#name(name, filter, caption), bar(value / most), element("b", {}, text)),
       ),
     );
   }
 
   #name(name, filter, caption) {
-    if (!filter) return element("span", { class: "name" }, label(name));
+    if (!filter) return element("span", { class: "name" }, named(name));
     const pressed = this.address.get(filter) === name;
-    const button = element("button", { class: "name", "aria-pressed": String(pressed), "data-name": `${caption} ${name}` }, label(name));
-    button.title = pressed ? "Show all again" : `Only ${label(name)}`;
+    const button = element("button", { class: "name", "aria-pressed": String(pressed), "data-name": `${caption} ${name}` }, named(name));
+    button.title = pressed ? "Show all again" : `Only ${named(name)}`;
     button.addEventListener("click", () => this.address.toggle(filter, name));
     return button;
   }
-}
-
-function label(name) {
-  return name === NONE ? "Not known" : worded(name);
 }
 
 function bar(part) {
