@@ -142,14 +142,18 @@ class PaymentsDesk:
     def _counted(self, view: View) -> _Counted:
         name = view.to_query()
         with self._lock:
-            if self._source is None:
-                self._source = self._connect()
             if name not in self._kept:
-                self._kept[name] = _Counted(self._source, view, self._read_every_s, self._clock_ms)
+                self._kept[name] = _Counted(self._connected, view, self._read_every_s, self._clock_ms)
             self._kept.move_to_end(name)
             if len(self._kept) > _VIEWS:
                 self._kept.popitem(last=False)
             return self._kept[name]
+
+    def _connected(self) -> PaymentsSource:
+        with self._lock:
+            if self._source is None:
+                self._source = self._connect()
+            return self._source
 
     def _remember(self, panels: PanelsPicture | None) -> None:
         if panels is None:
@@ -163,7 +167,7 @@ class PaymentsDesk:
 class _Counted:
     """One view and its last figures."""
 
-    def __init__(self, source: PaymentsSource, view: View, read_every_s: float, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, source: Callable[[], PaymentsSource], view: View, read_every_s: float, clock_ms: Callable[[], int]) -> None:
         self._source = source
         self._view = view
         self._clock_ms = clock_ms
@@ -173,7 +177,8 @@ class _Counted:
     def _ask(self, before: _Read | None) -> _Read:
         asked = "MongoDB"
         try:
-            progress = self._source.progress()
+            source = self._source()
+            progress = source.progress()
             if progress is None:
                 found = _Read(None)
             else:
@@ -183,7 +188,7 @@ class _Counted:
                     found = msgspec.structs.replace(before, progress=progress)
                 else:
                     asked = "Elasticsearch"
-                    panels = picture_panels(self._source.panels(self._view.bounded(progress.event_ms)))
+                    panels = picture_panels(source.panels(self._view.bounded(progress.event_ms)))
                     found = _Read(progress, panels, before.seen_ms if before is not None and same else now_ms, now_ms)
         except StoreUnavailableError:
             self.silent = asked
