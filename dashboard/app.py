@@ -7,6 +7,7 @@
 | `/healthz` | `ok` while the page can be served and news are asked for, whether or not the store answers |
 | `/metrics` | Prometheus |
 | `/evidence`, `/alerts`, `/facets`, `/cells`, `/replay` | what the live map asks beyond its stream (`dashboard.live_desk`) |
+| `/payments` | the page of payments, `/payments/state` what it shows |
 | `/privacy` | the page of privacy, `/privacy/state` what it shows |
 | `/streams` | the page of streams, `/streams/state` what it shows, `/streams/group` the payments of one group |
 | `/phone` | the page of the phone, and what it asks (`dashboard.phone_page`) |

@@ -14,6 +14,8 @@ from dashboard.course import add_course
 from dashboard.health_desk import HealthDesk
 from dashboard.health_page import add_health
 from dashboard.live_desk import LiveDesk, add_live
+from dashboard.payments_desk import PaymentsDesk
+from dashboard.payments_page import add_payments
 from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_page import add_phone
 from dashboard.privacy_desk import PrivacyDesk
@@ -40,6 +42,7 @@ class Desks:
     health: HealthDesk | None = None
     live: LiveDesk | None = None
     """Answers what the live map asks beyond its stream."""
+    payments: PaymentsDesk | None = None
 
     def add_to(self, server: Flask, access: Access) -> None:
         """Let a server answer for each desk that is there."""
@@ -59,3 +62,5 @@ class Desks:
             add_health(server, self.health)
         if self.live is not None:
             add_live(server, self.live)
+        if self.payments is not None:
+            add_payments(server, self.payments)

@@ -28,6 +28,7 @@ class Page(msgspec.Struct, frozen=True):
 
 PAGES = (
     Page("Live", "./", "The live map", "l"),
+    Page("Payments", "payments", "How many payments, of what and of how many", "y"),
     Page("Privacy", "privacy", "What the audit found, what was released, and what it cost", "p"),
     Page("Streams", "streams", "What the sketches of the stream say, and how sure they are", "s"),
     Page("Phone", "phone", "The path of a phone of your own", "o"),
@@ -42,7 +43,7 @@ def html_links(current: str) -> str:
         current: name of the page that it stands on.
 
     >>> "aria-current" in html_links("Streams"), html_links("Streams").count("<a ")
-    (True, 5)
+    (True, 6)
     """
     links = "\n        ".join(_link(page, current) for page in PAGES)
     return f'<nav class="pages" aria-label="Pages">\n        {links}</nav>'

@@ -30,6 +30,7 @@ from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
 from dashboard.health_services import Services
 from dashboard.live_desk import LiveDesk
+from dashboard.payments_desk import PaymentsDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_reader import Reader as PhoneReader
 from dashboard.poller import Poller
@@ -176,6 +177,7 @@ class _Service(BaseApplication):
         )
         phone = PhoneDesk(self._settings, lambda room: PhoneReader(self._settings, room), stale_s=self._settings.dashboard_stale_s)
         health = HealthDesk(lambda: Services(self._settings), lambda: take_census(self._settings), stale_s=self._settings.dashboard_stale_s)
+        payments = PaymentsDesk(lambda: Reader(self._settings), stale_s=self._settings.dashboard_stale_s)
         desks = Desks(
             cases=cases,
             accounts=accounts,
@@ -185,6 +187,7 @@ class _Service(BaseApplication):
             phone=phone,
             health=health,
             live=LiveDesk(Reader(self._settings), PrivacyReader(self._settings)),
+            payments=payments,
         )
         server = create_server(hub, lambda: poller.alive, desks, access=access, tiles=self._settings.dashboard_tiles_url)
         if self._settings.dashboard_proxies:

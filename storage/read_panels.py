@@ -19,7 +19,7 @@ from storage.kinds import TRANSACTIONS, Document
 from storage.mappings import alias
 from veilocity.errors import InvalidInputError, RejectReason
 
-__all__ = ["LONGEST_SPAN_MS", "STEP_MS", "Averages", "Money", "Panels", "Share", "Volume", "panels_question", "read_panels"]
+__all__ = ["LONGEST_SPAN_MS", "STEP_MS", "Averages", "Money", "Panels", "Share", "Volume", "check_panels", "panels_question", "read_panels"]
 
 STEP_MS = 600_000
 """Ten minutes, of the two panels over time."""
@@ -101,7 +101,7 @@ def read_panels(desk: Desk, which: Filter) -> Panels:
         InvalidInputError: the filter is refused: it spans more than seven days, or names a person.
         StoreUnavailableError: a store does not answer.
     """
-    only(which, PAYMENT_FIELDS - {"subject"}, "figures of payments")
+    check_panels(which)
     since_ms, until_ms = _span(which, desk)
     bounded = msgspec.structs.replace(which, since_ms=since_ms, until_ms=until_ms)
     answer = search(desk.search, alias(desk.prefix, TRANSACTIONS), panels_question(bounded))
@@ -125,16 +125,25 @@ def read_panels(desk: Desk, which: Filter) -> Panels:
     )
 
 
+def check_panels(which: Filter) -> None:
+    """Return if the ten panels can be asked for payments so limited.
+
+    Raises:
+        InvalidInputError: the filter spans more than seven days, or limits what payments are not counted by.
+    """
+    only(which, PAYMENT_FIELDS - {"subject"}, "figures of payments")
+    if which.since_ms is not None and which.until_ms is not None and which.until_ms - which.since_ms > LONGEST_SPAN_MS:
+        raise InvalidInputError(
+            RejectReason.INVALID_FIELD,
+            "figures span at most seven days: people have other pseudonyms after that and would be counted twice",
+        )
+
+
 def _span(which: Filter, desk: Desk) -> tuple[int, int]:
     until_ms = which.until_ms
     if until_ms is None:
         until_ms = desk.event_ms() // 60_000 * 60_000 + 60_000 if which.since_ms is None else which.since_ms + _DAY_MS
     since_ms = max(0, until_ms - _DAY_MS) if which.since_ms is None else which.since_ms
-    if until_ms - since_ms > LONGEST_SPAN_MS:
-        raise InvalidInputError(
-            RejectReason.INVALID_FIELD,
-            "figures span at most seven days: people have other pseudonyms after that and would be counted twice",
-        )
     return since_ms, until_ms
 
 

@@ -29,6 +29,8 @@ ROUTES: dict[str, Role | None] = {
     "/facets": Role.VIEW,
     "/cells": Role.VIEW,
     "/replay": Role.VIEW,
+    "/payments": Role.VIEW,
+    "/payments/state": Role.VIEW,
     "/privacy": Role.VIEW,
     "/privacy/state": Role.VIEW,
     "/streams": Role.VIEW,
@@ -55,7 +57,9 @@ ROUTES: dict[str, Role | None] = {
 
 ASKED_BY_ITSELF = frozenset({"/api/alerts/<alert>/unmask"})
 """The door behind these routes asks for the role once more and keeps a record of who was refused: it must hear of everyone logged in."""
-BY_PAGES = frozenset({"/events", "/alerts", "/cells", "/privacy/state", "/streams/state", "/health/state", "/phone/state", "/api/account"})
+BY_PAGES = frozenset(
+    {"/events", "/alerts", "/cells", "/payments/state", "/privacy/state", "/streams/state", "/health/state", "/phone/state", "/api/account"}
+)
 """Asked by pages on their own: no sign that somebody is there, so no use of a session."""
 WHILE_CHANGING = frozenset({"/password", "/logout", "/api/account"})
 """What an account may do whose password is to be replaced first."""

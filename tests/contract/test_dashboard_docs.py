@@ -15,6 +15,7 @@ from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
 from dashboard.live_desk import LiveDesk
 from dashboard.navigation import PAGES, html_links
+from dashboard.payments_desk import PaymentsDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.streams_desk import StreamsDesk
@@ -22,6 +23,7 @@ from storage.roles import Role
 from tests.e2e.health_world import HealthWorld
 from tests.e2e.live_world import LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
+from tests.e2e.payments_world import PaymentsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.settings import load
 
@@ -34,6 +36,7 @@ def server() -> Flask:
     desks = Desks(
         privacy=PrivacyDesk(PrivacyWorld, audit_every_s=0.0),
         streams=StreamsDesk(StreamsWorld),
+        payments=PaymentsDesk(PaymentsWorld),
         phone=PhoneDesk(load({}), PhoneWorld),
         health=HealthDesk(HealthWorld, HealthWorld().count),
         live=LiveDesk(LiveWorld(), PrivacyWorld()),
@@ -45,7 +48,7 @@ def asked() -> set[str]:
     """Return what the pages ask, without the pages themselves."""
     found = set()
     for rule in server().url_map.iter_rules():
-        if re.match(r"/(privacy|streams|phone|health)/|/(evidence|alerts|facets|cells|replay)$", rule.rule):
+        if re.match(r"/(payments|privacy|streams|phone|health)/|/(evidence|alerts|facets|cells|replay)$", rule.rule):
             found |= {f"{verb} {rule.rule}" for verb in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
     return found
 

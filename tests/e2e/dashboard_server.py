@@ -18,6 +18,7 @@ from dashboard.desks import Desks
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
 from dashboard.live_desk import LiveDesk
+from dashboard.payments_desk import PaymentsDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_room import Room
 from dashboard.poller import Poller
@@ -30,6 +31,7 @@ from tests.e2e.dashboard_world import World
 from tests.e2e.health_world import PRIVACY_METRICS, HealthWorld
 from tests.e2e.live_world import CasesWorld, LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
+from tests.e2e.payments_world import PaymentsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.settings import Settings, load
 
@@ -53,6 +55,7 @@ class DashboardServer:
         *,
         streams: StreamsWorld | None = None,
         health: HealthWorld | None = None,
+        payments: PaymentsWorld | None = None,
         settings: Settings | None = None,
         report: Path | None = None,
         role: Role = Role.ADMIN,
@@ -61,6 +64,7 @@ class DashboardServer:
         self.privacy = privacy or PrivacyWorld()
         self.streams = streams or StreamsWorld()
         self.health = health or HealthWorld()
+        self.payments = payments or PaymentsWorld()
         self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
         self.report = report
         self.role = role
@@ -88,6 +92,7 @@ class DashboardServer:
             phone=self._phone(),
             health=self._health(),
             live=LiveDesk(self.live, self.privacy),
+            payments=self._payments(),
             cases=CaseDesk(self.cases, self.cases),
         )
         application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=self.role))
@@ -112,6 +117,9 @@ class DashboardServer:
 
     def _health(self) -> HealthDesk:
         return HealthDesk(lambda: self.health, self.health.count, stale_s=self._stale_s, read_every_s=0.3)
+
+    def _payments(self) -> PaymentsDesk:
+        return PaymentsDesk(lambda: self.payments, stale_s=self._stale_s, read_every_s=0.2)
 
     def _refuse(self) -> Response | None:
         return Response("{}", status=403, mimetype="application/json") if request.path in self.forbidden else None

@@ -17,6 +17,7 @@ from dashboard.desks import Desks
 from dashboard.events import Hub
 from dashboard.health_desk import HealthDesk
 from dashboard.live_desk import LiveDesk
+from dashboard.payments_desk import PaymentsDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.streams_desk import StreamsDesk
@@ -28,6 +29,7 @@ from storage.unmaskings import Unmasking
 from tests.e2e.health_world import HealthWorld
 from tests.e2e.live_world import LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
+from tests.e2e.payments_world import PaymentsWorld
 from tests.e2e.privacy_world import PrivacyWorld
 from veilocity.errors import ConflictError, InvalidInputError, RejectReason, StoreUnavailableError
 from veilocity.settings import load
@@ -139,6 +141,7 @@ def whole_server(door: Cupboard | None, unmask: Unmask | None = None, *, https: 
         accounts=door,
         streams=StreamsDesk(StreamsWorld),
         phone=PhoneDesk(load({}), PhoneWorld),
+        payments=PaymentsDesk(PaymentsWorld),
         health=HealthDesk(HealthWorld, HealthWorld().count),
         live=LiveDesk(LiveWorld(), world),
     )
