@@ -47,7 +47,7 @@ class _Quiet(WSGIRequestHandler):
 class DashboardServer:
     """Context manager; `stop` and `start` in between act like an outage."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a world for each page, all optional
         self,
         world: World,
         stale_s: float = 60.0,

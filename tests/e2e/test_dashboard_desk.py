@@ -25,6 +25,11 @@ def status(watched: Watched) -> str:
     return text(watched, ".case-status") if watched.page.locator(".case-status").count() else ""
 
 
+def width(watched: Watched, selector: str) -> float:
+    box = watched.page.locator(selector).bounding_box()
+    return box["width"] if box else 0.0
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_evidence_tells_the_sum_the_axis_and_what_may_be_done(open_page: OpenPage, theme: str) -> None:
     world = city()
@@ -73,9 +78,10 @@ def test_of_two_who_judge_at_once_one_sees_what_the_other_did_and_keeps_the_reas
     with DashboardServer(city()) as server:
         one = opened(open_page, server)
         two = opened(open_page, server)
-        for watched in (one, two):
-            watched.page.keyboard.press("j")
-            watched.until(lambda watched=watched: status(watched) == "new", "the case is known")
+        one.page.keyboard.press("j")
+        two.page.keyboard.press("j")
+        one.until(lambda: status(one) == "new", "the case is known")
+        two.until(lambda: status(two) == "new", "the case is known to the other, too")
         two.page.keyboard.press("f")
         two.page.locator("#reason").fill("seen at the airport")
         one.page.keyboard.press("a")
@@ -160,17 +166,15 @@ def test_every_part_is_within_reach_on_a_small_screen(open_page: OpenPage, size:
 def test_the_parts_are_resized_by_keyboard_and_stay_so(open_page: OpenPage) -> None:
     with DashboardServer(city()) as server:
         watched = opened(open_page, server)
-        before = watched.page.locator(".side").bounding_box()
+        before = width(watched, ".side")
         border = watched.page.locator(".splitter.beside")
         border.focus()
         watched.page.keyboard.press("ArrowLeft")
-        after = watched.page.locator(".side").bounding_box()
-        assert before is not None
-        assert after is not None
-        assert after["width"] == before["width"] + 24
+        after = width(watched, ".side")
+        assert after == before + 24
         watched.page.reload()
         watched.until_connection("live")
-        watched.until(lambda: (watched.page.locator(".side").bounding_box() or {})["width"] == after["width"], "it stays so")
+        watched.until(lambda: width(watched, ".side") == after, "it stays so")
 
 
 def test_layers_are_told_in_the_link(open_page: OpenPage) -> None:
