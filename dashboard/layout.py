@@ -114,9 +114,9 @@ def _bar() -> html.Header:
             dash_links("Live"),
             html.Dl(counters, className="counters"),
             html.Div(
-                [html.Span(_NONE, id="clock"), html.Small("event time, UTC")],
+                [html.Span(_NONE, id="clock"), html.Small("event time", id="clock-words")],
+                id="clock-box",
                 className="clock",
-                title="Latest minute at which anything happened, by the clock of the events, not of this computer.",
             ),
             html.Span(
                 [html.Span("connecting", id="connection-word"), html.Span("", id="connection-age", **_attributes(aria_hidden="true"))],

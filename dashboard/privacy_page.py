@@ -57,8 +57,7 @@ _PAGE = f"""<!DOCTYPE html>
       {html_links("Privacy")}
       <span class="stretch"></span>
       <button id="tables" class="plain" aria-pressed="false" title="Every figure as text (m)">Tables</button>
-      <div class="clock" title="Latest minute at which anything happened, by the clock of the events, not of this computer."><span
-        id="clock">\N{EN DASH}</span><small>event time, UTC</small></div>
+      <div class="clock" id="clock-box"><span id="clock">\N{EN DASH}</span><small id="clock-words">event time</small></div>
       <span id="connection" class="pill" role="status" data-state="connecting"><span id="connection-word">connecting</span><span
         id="connection-age" aria-hidden="true"></span></span>
       <div id="who" class="account"></div>

@@ -32,7 +32,9 @@ export class Asking extends EventTarget {
       this.#tell();
     } else await this.more("");
     const facets = await get(`/facets?${write({ ...filter, rule: null })}`);
-    if (facets.body) this.dispatchEvent(new CustomEvent("rules", { detail: facets.body.rules }));
+    // While they cannot be counted, those that are shown can at least be chosen.
+    const rules = facets.body?.rules ?? tally([...this.view.store.alerts.values()].map(({ rule }) => rule));
+    this.dispatchEvent(new CustomEvent("rules", { detail: rules }));
     this.cases();
   }
 
@@ -69,6 +71,12 @@ export class Asking extends EventTarget {
   #tell() {
     this.dispatchEvent(new Event("state"));
   }
+}
+
+function tally(names) {
+  const found = {};
+  for (const name of names) found[name] = (found[name] ?? 0) + 1;
+  return found;
 }
 
 function question({ limit, cursor, ...filter }) {

@@ -52,6 +52,13 @@ export class Evidence extends EventTarget {
     }
   }
 
+  // A link whose alert cannot be shown; another choice takes the words away.
+  miss(error) {
+    if (this.id) return;
+    const head = element("strong", {}, "The alert of the link is not here.");
+    this.node.replaceChildren(element("p", { class: "evidence-empty", role: "status" }, head, ` ${error} `, "Should it come, it opens by itself."));
+  }
+
   #empty() {
     const key = (name) => element("kbd", {}, name);
     return element("p", { class: "evidence-empty" }, "Choose an alert to see its evidence: ", key("j"), key("k"), " next and previous, ", key("Enter"), " evidence, ", key("?"), " all keys.");

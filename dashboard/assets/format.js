@@ -1,4 +1,4 @@
-// How figures are told. Times are those of the events, in UTC, as coarse as the privacy stage left them.
+// How figures are told; times are told by times.js.
 
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -48,14 +48,6 @@ export function duration(seconds) {
 // How often something is done: "hour", "10 min".
 export function period(seconds) {
   return seconds === 3_600 ? "hour" : duration(seconds).replace(" h 00 min", " h");
-}
-
-export function minute(ms) {
-  return new Date(ms).toISOString().slice(11, 16);
-}
-
-export function moment(ms) {
-  return new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 }
 
 export function money(amount, currency) {

@@ -5,6 +5,7 @@ import { trace } from "./painter.js";
 const CLUSTER_PX = 44;
 const CLUSTER_PEOPLE = 25;
 const HEAT_PX = 18;
+const END_PX = 20;
 const FONT = '600 11px Inter, system-ui, "Segoe UI", sans-serif';
 
 // cells: of the server; the fuller the stronger, the word beside it says how many.
@@ -66,13 +67,19 @@ export function clustered(people) {
   return { alone, discs };
 }
 
-export function drawClusters(context, discs, colours) {
+export function discRadius({ count }) {
+  return Math.min(21, 9 + Math.sqrt(count));
+}
+
+// ends: points of the chosen alert, which no number may lie below.
+export function drawClusters(context, discs, colours, ends) {
   context.font = FONT;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  for (const { at, count } of discs) {
+  for (const disc of discs) {
+    const { at, count } = disc;
     context.beginPath();
-    context.arc(at[0], at[1], Math.min(21, 9 + Math.sqrt(count)), 0, 2 * Math.PI);
+    context.arc(at[0], at[1], discRadius(disc), 0, 2 * Math.PI);
     context.fillStyle = colours.people;
     context.globalAlpha = 0.3;
     context.fill();
@@ -80,7 +87,8 @@ export function drawClusters(context, discs, colours) {
     context.lineWidth = 1.4;
     context.strokeStyle = colours.people;
     context.stroke();
-    outlined(context, String(count), at, colours);
+    const covered = ends.some(([x, y]) => Math.hypot(x - at[0], y - at[1]) < END_PX);
+    if (!covered) outlined(context, String(count), at, colours);
   }
   context.textAlign = "start";
 }

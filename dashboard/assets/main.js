@@ -12,6 +12,7 @@ import { toggleKeys } from "./keys_help.js";
 import { Asking } from "./asking.js";
 import { AlertList, PaymentList } from "./list.js";
 import { Layers } from "./layers.js";
+import { Linked } from "./linked.js";
 import { LiveMap } from "./map.js";
 import { pageKeys } from "./navigation.js";
 import { Places } from "./places.js";
@@ -40,12 +41,8 @@ function appears(find) {
   });
 }
 
-// A notification leads to `#alert=ID`.
-function linkedAlert() {
-  return new URLSearchParams(window.location.hash.slice(1)).get("alert");
-}
-
 const CELLS_MS = 60_000;
+const OUTLINES_MS = 5_000;
 
 class Desk {
   constructor(store, stream, places) {
@@ -62,9 +59,13 @@ class Desk {
     this.alerts.addEventListener("pick", (event) => this.select(event.detail));
     this.view.addEventListener("change", () => this.#refresh());
     this.evidence.addEventListener("case", ({ detail }) => this.#hearCase(detail));
+    this.linked = new Linked({
+      has: (id) => this.view.alerts.has(id) || this.related.has(id),
+      hear: (evidence) => this.#hearCase({ alert: evidence.alert.id, case: evidence.case, evidence }),
+      open: (id) => this.select(id),
+      miss: (error) => this.evidence.miss(error),
+    });
     this.#ask();
-    window.addEventListener("hashchange", () => this.#openLinked());
-    this.linked = linkedAlert();
     stream.addEventListener("message", (event) => this.#hear(event.detail));
     window.setInterval(() => this.alerts.tellEmpty(this.status.ageS()), 500);
     this.#wire();
@@ -84,6 +85,7 @@ class Desk {
   select(id) {
     const alert = this.view.alerts.get(id) ?? this.related.get(id) ?? null;
     if (id && !alert) return;
+    this.linked.drop();
     this.selected = alert?.id ?? null;
     this.alerts.mark(this.selected);
     this.evidence.show(alert);
@@ -130,14 +132,8 @@ class Desk {
     else this.store.apply(kind, body);
   }
 
-  // Once: whoever chooses another alert afterwards is left alone.
-  #openLinked(id = linkedAlert()) {
-    this.linked = this.view.alerts.has(id) ? null : id;
-    if (id && !this.linked) this.select(id);
-  }
-
   #refresh() {
-    if (this.linked) this.#openLinked(this.linked);
+    if (this.view.loaded) this.linked.look();
     if (!this.selected) return;
     const alert = this.view.alerts.get(this.selected) ?? this.related.get(this.selected);
     if (alert) this.evidence.show(alert);
@@ -190,7 +186,7 @@ class Desk {
   }
 
   #address() {
-    address.tell({ filter: this.view.filter, alert: this.selected ?? this.linked, view: this.map?.view ?? this.began.view, layers: this.layers.code });
+    address.tell({ filter: this.view.filter, alert: this.selected ?? this.linked.id, view: this.map?.view ?? this.began.view, layers: this.layers.code });
   }
 
   // Alerts of the same person that the list does not hold can be opened, too.
@@ -283,6 +279,17 @@ function followTheme() {
   tell();
 }
 
+// Plotly fetches the geography first, and does not ask again by itself where the server was away.
+async function outlines(graph, camera) {
+  let askAt = performance.now() + OUTLINES_MS;
+  while (!camera.projection) {
+    await new Promise(requestAnimationFrame);
+    if (performance.now() < askAt || !answering()) continue;
+    askAt = performance.now() + OUTLINES_MS;
+    window.Plotly.redraw(graph).catch(() => undefined); // asked again, see above
+  }
+}
+
 async function begin() {
   const places = new Places();
   await Promise.all([places.load(new URL("geo/places.json", import.meta.url)), appears(() => byId("desk"))]);
@@ -295,7 +302,7 @@ async function begin() {
   stream.connect();
   const graph = await appears(() => document.querySelector("#geography .js-plotly-plot .geo")?.closest(".js-plotly-plot"));
   const camera = new Camera(graph, byId("map-panel"));
-  while (!camera.projection) await new Promise(requestAnimationFrame); // plotly fetches the geography first
+  await outlines(graph, camera);
   await camera.oversize();
   desk.attach(new LiveMap(camera, desk.view, places, desk.layers));
 }

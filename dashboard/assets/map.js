@@ -4,7 +4,7 @@ import { densest } from "./camera.js";
 import { byId, element, glyph, say } from "./dom.js";
 import { duration, headline, located, short, speed, distance as tellDistance } from "./format.js";
 import { greatCircle, spread } from "./geo.js";
-import { clustered, drawClusters, drawHeat, drawReleased, drawTrail } from "./layer_painter.js";
+import { clustered, discRadius, drawClusters, drawHeat, drawReleased, drawTrail } from "./layer_painter.js";
 import * as painter from "./painter.js";
 import { localClock } from "./times.js";
 import { Tiles } from "./tiles.js";
@@ -84,6 +84,7 @@ export class LiveMap extends EventTarget {
   // An alert without places is not drawn: the map stays as it is.
   select(alert) {
     this.selected = located(alert) ? alert : null;
+    this.relabel = true;
     this.dirty = true;
     if (this.selected) this.camera.arc(alert);
     this.#chip();
@@ -175,17 +176,18 @@ export class LiveMap extends EventTarget {
     context.clearRect(0, 0, width, height);
     this.#project(now);
     const alerts = this.alerts ?? [];
-    if (moved || this.relabel) this.#layLabels(alerts);
-    this.tiles.draw(context, camera, camera.mercator);
     const here = this.screen.filter(({ on }) => on);
     const { alone, discs } = clustered(here);
+    const ends = this.#ends();
+    if (moved || this.relabel) this.#layLabels(alerts, this.layers.has("people") ? discs : [], ends);
+    this.tiles.draw(context, camera, camera.mercator);
     if (this.layers.cells) drawReleased(context, camera, this.released, this.layers.cells, colours);
     else if (this.layers.has("people")) painter.drawCells(context, camera, this.store.cells, this.counts, colours);
     if (this.layers.has("heat")) drawHeat(context, here, colours);
     painter.drawRings(context, camera, this.view === "city" ? this.#centre() : null, colours);
     if (this.layers.has("people")) {
       painter.drawPeople(context, camera, alone, colours);
-      drawClusters(context, discs, colours);
+      drawClusters(context, discs, colours, ends);
     }
     painter.drawLabels(context, this.labels, colours);
     if (this.layers.has("payments")) painter.drawPayments(context, camera, this.payments, now, colours, this.still.matches);
@@ -223,7 +225,13 @@ export class LiveMap extends EventTarget {
     return this.centreOf;
   }
 
-  #layLabels(alerts) {
+  // Where the chosen alert begins and ends on the screen.
+  #ends() {
+    if (!this.selected) return [];
+    return [this.selected.first, this.selected.second].map(({ place }) => this.camera.point(place.lat, place.lon)).filter(Boolean);
+  }
+
+  #layLabels(alerts, discs, chosen) {
     this.relabel = false;
     const ends = alerts.slice(0, ARCS).flatMap(({ first, second }) => [first.place, second.place]);
     const named = new Set();
@@ -243,7 +251,9 @@ export class LiveMap extends EventTarget {
       .filter(Boolean)
       .map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
     const limit = wide ? 44 : 34;
-    this.labels = painter.placeLabels(this.context, this.camera, [...strong, ...rest], [...RESERVED, ...glyphs], limit);
+    const around = ([x, y], reach) => [x - reach, y - reach, x + reach, y + reach];
+    const taken = [...glyphs, ...discs.map((disc) => around(disc.at, discRadius(disc))), ...chosen.map((end) => around(end, 15))];
+    this.labels = painter.placeLabels(this.context, this.camera, [...strong, ...rest], [...RESERVED, ...taken], limit);
   }
 
   #chip() {

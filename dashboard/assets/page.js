@@ -5,7 +5,7 @@ import { duration } from "./format.js";
 import { listen } from "./keyboard.js";
 import { pageKeys } from "./navigation.js";
 import { told } from "./privacy_parts.js";
-import { inUtc, localMinute, zone } from "./times.js";
+import { eventClock, tellClock } from "./times.js";
 
 const WORDS = {
   connecting: "connecting",
@@ -19,7 +19,7 @@ const LEAST_WIDTH = 160;
 
 export class Page {
   // panels: [name, part of the answer, paint(body, part, {nowMs, tables, page})]; keys: further single keys.
-  constructor(line, panels, { keys = {}, asides = () => ({}), clock = defaultClock, advice = () => null, words = {} } = {}) {
+  constructor(line, panels, { keys = {}, asides = () => ({}), clock = ({ event_ms }) => eventClock(event_ms), advice = () => null, words = {} } = {}) {
     this.line = line;
     this.panels = panels;
     this.asides = asides;
@@ -83,10 +83,7 @@ export class Page {
     const old = ageS !== null && ageS >= 2 && !["connecting", "forbidden"].includes(state);
     say(byId("connection-age"), old ? `${duration(ageS)} ago` : "");
     if (answer?.loaded) {
-      const [value, words, title] = this.clock(answer);
-      say(byId("clock"), value);
-      say(byId("clock-words"), words);
-      byId("clock-box").title = title;
+      tellClock(this.clock(answer));
     }
     this.#notice(ageS);
   }
@@ -116,10 +113,4 @@ export class Page {
         return ["", ""];
     }
   }
-}
-
-function defaultClock(answer) {
-  if (!answer.event_ms) return ["no events yet", "event time", "Latest minute at which anything happened, by the clock of the events."];
-  const title = `${inUtc(answer.event_ms)}. Latest minute at which anything happened, by the clock of the events. Times are those of ${zone()}.`;
-  return [localMinute(answer.event_ms), "event time", title];
 }

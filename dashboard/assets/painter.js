@@ -249,12 +249,17 @@ export function placeLabels(context, camera, candidates, reserved, limit = 60) {
     const xy = camera.point(lat, lon);
     if (!inside(camera, xy, -10)) continue;
     const length = context.measureText(name).width;
-    // At the right edge the name stands on the left of its place.
-    const left = xy[0] + 14 + length > camera.size[0] ? xy[0] - 9 - length : xy[0] + 9;
-    const box = [left - 1, xy[1] - 8, left + 3 + length, xy[1] + 8];
-    if (taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+    // On the right of its place where there is room; what matters most may stand farther off, beside a disc.
+    const gaps = strong ? [9, 17, 26] : [9];
+    const boxes = gaps.flatMap((gap) => [xy[0] + gap, xy[0] - gap - length]).map((left) => [left - 1, xy[1] - 8, left + 3 + length, xy[1] + 8]);
+    const box = boxes.find((one) => one[0] >= 0 && one[2] + 2 <= camera.size[0] && !taken.some((other) => over(one, other)));
+    if (!box) continue;
     taken.push(box);
-    placed.push({ text: name, x: xy[0], y: xy[1], left, strong });
+    placed.push({ text: name, x: xy[0], y: xy[1], left: box[0] + 1, strong });
   }
   return placed;
+}
+
+function over(one, other) {
+  return one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
 }

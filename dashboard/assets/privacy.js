@@ -1,7 +1,7 @@
 // Puts the page of privacy together: asks, judges, and draws again what changed.
 
 import { byId, element, say } from "./dom.js";
-import { counted, duration, moment, period } from "./format.js";
+import { counted, duration, period } from "./format.js";
 import { listen } from "./keyboard.js";
 import { pageKeys } from "./navigation.js";
 import { drawAudit, tellAge } from "./privacy_audit.js";
@@ -10,6 +10,7 @@ import { Line } from "./privacy_line.js";
 import { told } from "./privacy_parts.js";
 import { drawAccount, drawSizes, drawWindows } from "./privacy_releases.js";
 import { drawTrade } from "./privacy_trade.js";
+import { eventClock, tellClock } from "./times.js";
 
 const WORDS = {
   connecting: "connecting",
@@ -82,7 +83,7 @@ class Page {
     say(byId("connection-word"), WORDS[state]);
     say(byId("connection-age"), ageS !== null && ageS >= 2 && state !== "connecting" ? `${duration(ageS)} ago` : "");
     if (answer?.loaded) {
-      say(byId("clock"), answer.event_ms ? moment(answer.event_ms) : "no events yet");
+      tellClock(eventClock(answer.event_ms));
       tellAge(byId("audit-body"), answer.audit, nowMs);
     }
     this.#notice(ageS);

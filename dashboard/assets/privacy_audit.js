@@ -1,9 +1,10 @@
 // The audit: verdict, history, nine checks with what each saw, and the record at fault.
 
 import { element, say } from "./dom.js";
-import { counted, duration, exact, moment, period, title } from "./format.js";
+import { counted, duration, exact, period, title } from "./format.js";
 import { figure, shape, tip } from "./figures.js";
 import { empty, table, told } from "./privacy_parts.js";
+import { inUtc, localMinute, when } from "./times.js";
 
 const MARKS = {
   passed: ["M8 1.2a6.8 6.8 0 1 0 .001 0Z", "M4.8 8.2 7.1 10.5 11.3 5.9"],
@@ -94,14 +95,14 @@ function check({ name, title: words, outcome, sentence, fault_count, faults, not
 function strip(runs, width) {
   const [pitch, height] = [Math.min(9, Math.max(5, (width - 116) / runs.length)), 18];
   const failed = runs.filter(({ passed }) => !passed);
-  const label = `${counted(runs.length, "run")} since ${moment(runs[0].written_ms)} UTC, ${failed.length} failed`;
+  const label = `${counted(runs.length, "run")} since ${localMinute(runs[0].written_ms)}, ${failed.length} failed`;
   const marks = runs.map((run, index) => {
     const x = index * pitch;
     const result = run.passed ? "passed" : `${counted(run.faults, "fault")} in ${run.failed.join(", ")}`;
     return shape(
       "g",
       {},
-      tip(`${moment(run.written_ms)} UTC: ${result}, ${run.seconds.toFixed(1)} s`),
+      tip(`${localMinute(run.written_ms)} (${inUtc(run.written_ms)}): ${result}, ${run.seconds.toFixed(1)} s`),
       shape("rect", { class: "grip", x, y: 0, width: pitch, height }),
       run.passed
         ? shape("circle", { class: "run passed", cx: x + pitch / 2, cy: height / 2, r: Math.min(2.6, pitch / 2 - 0.6) })
@@ -118,13 +119,13 @@ function strip(runs, width) {
 
 function runsTable(runs) {
   const rows = [...runs].reverse().map((run) => [
-    moment(run.written_ms),
+    when(run.written_ms),
     run.passed ? "passed" : "failed",
     exact(run.faults),
     `${run.seconds.toFixed(1)} s`,
     run.failed.join(", "),
   ]);
-  const heads = ["Began (UTC)", "Result", "Faults", "Took", "Checks that failed"];
+  const heads = ["Began", "Result", "Faults", "Took", "Checks that failed"];
   return table("Last audits, newest first", heads, rows, { class: "table short" });
 }
 

@@ -1,9 +1,10 @@
 // Counts with noise: what they cost a person, what was refused, and what they say.
 
 import { element } from "./dom.js";
-import { counted, exact, minute, moment, percent } from "./format.js";
+import { counted, exact, percent } from "./format.js";
 import { figure, linear, shape, ticks, tip, words } from "./figures.js";
 import { empty, facts, table } from "./privacy_parts.js";
+import { inUtc, localClock, localSpan, when } from "./times.js";
 
 export function drawBudget(body, budget, { tables }) {
   if (!budget) {
@@ -56,13 +57,13 @@ function total({ total: sum }) {
 
 function asTable({ windows }) {
   const rows = windows.map(({ start_ms, end_ms, refused, epsilon, payments, flagged, fraud_rate }) => [
-    `${moment(start_ms)} to ${minute(end_ms)}`,
+    when(start_ms, localSpan(start_ms, end_ms)),
     refused ? "refused" : number(epsilon),
     payments ? within(payments) : "",
     flagged ? within(flagged) : "",
     fraud_rate ? (fraud_rate.value === null ? "none" : percent(fraud_rate.value)) : "",
   ]);
-  return table("Windows with noise, newest first", ["Window (UTC)", "Epsilon", "Payments", "Flagged", "Flagged share"], rows);
+  return table("Windows with noise, newest first", ["Window", "Epsilon", "Payments", "Flagged", "Flagged share"], rows);
 }
 
 function within({ value, low, high }) {
@@ -79,16 +80,16 @@ function chart(width, height, { windows }, label) {
   const refused = width < 520 ? "\u2715 refused" : "\u2715 refused: the budget was spent";
   const marks = shown.map((one, index) => {
     const x = left + (index + 0.5) * pitch;
-    const when = `${moment(one.start_ms)} to ${minute(one.end_ms)} UTC`;
+    const span = `${localSpan(one.start_ms, one.end_ms)} (from ${inUtc(one.start_ms)})`;
     if (!one.payments) {
       const cross = `M${x - 4} ${bottom - 11}l8 8M${x + 4} ${bottom - 11}l-8 8`;
-      return shape("path", { class: "refused", d: cross }, tip(`${when}: refused, the budget was spent`));
+      return shape("path", { class: "refused", d: cross }, tip(`${span}: refused, the budget was spent`));
     }
     const [high, low] = [y(one.payments.high), y(one.payments.low)];
     return shape(
       "g",
       { class: "noisy" },
-      tip(`${when}: ${within(one.payments)} payments, epsilon ${number(one.epsilon)}`),
+      tip(`${span}: ${within(one.payments)} payments, epsilon ${number(one.epsilon)}`),
       shape("rect", { class: "grip", x: x - pitch / 2, y: top, width: pitch, height: bottom - top }),
       shape("path", { class: "interval", d: `M${x - 3} ${high}h6M${x} ${high}V${low}M${x - 3} ${low}h6` }),
       shape("circle", { class: "value", cx: x, cy: y(one.payments.value), r: 3 }),
@@ -100,7 +101,7 @@ function chart(width, height, { windows }, label) {
     label,
     ...rises.map((rise) => shape("line", { class: rise ? "grid" : "grid base", x1: left, x2: right, y1: y(rise), y2: y(rise) })),
     ...rises.map((rise) => words(left - 6, y(rise) + 4, exact(rise), { class: "tick", "text-anchor": "end" })),
-    ...shown.map(({ start_ms }, index) => index % every === 0 && tick(left + (index + 0.5) * pitch, bottom + 14, minute(start_ms))),
+    ...shown.map(({ start_ms }, index) => index % every === 0 && tick(left + (index + 0.5) * pitch, bottom + 14, localClock(start_ms))),
     ...marks,
     words(width < 520 ? 0 : left, 10, label, { class: "axis" }),
     shown.some(({ refused }) => refused) && words(right, 10, refused, { class: "axis", "text-anchor": "end" }),

@@ -1,10 +1,11 @@
 // Where every payment is, how large released classes are, and what the last windows released.
 
 import { element } from "./dom.js";
-import { counted, exact, minute, moment, percent, share } from "./format.js";
+import { counted, exact, percent, share } from "./format.js";
 import { figure, hatch, linear, never, shape, ticks, tip, words } from "./figures.js";
 import { mark } from "./privacy_audit.js";
 import { empty, facts, table, told } from "./privacy_parts.js";
+import { localSpan, when } from "./times.js";
 
 const TERMS = [
   ["released", "In released classes, each proven to hold at least k distinct people."],
@@ -144,7 +145,7 @@ export function drawWindows(body, releases) {
     return;
   }
   const rows = releases.windows.map((one) => [
-    span(one),
+    when(one.start_ms, localSpan(one.start_ms, one.end_ms)),
     element("span", { class: "width" }, hours(one), one.held ? element("span", { class: "tag", title: HELD }, "held") : null),
     exact(one.classes),
     exact(one.payments),
@@ -154,12 +155,8 @@ export function drawWindows(body, releases) {
     share(one.t),
     share(one.loss),
   ]);
-  const heads = ["Window (UTC)", "Width", "Classes", "Payments", "Smallest", "k", "l, least", "t, most", "Loss"];
+  const heads = ["Window", "Width", "Classes", "Payments", "Smallest", "k", "l, least", "t, most", "Loss"];
   body.replaceChildren(table("What the last windows released, newest first", heads, rows, { class: "table windows" }));
-}
-
-function span({ start_ms, end_ms }) {
-  return `${moment(start_ms)} to ${minute(end_ms)}`;
 }
 
 function hours({ start_ms, end_ms }) {

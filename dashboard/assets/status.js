@@ -1,7 +1,8 @@
 // How far what is shown can be trusted, always in words: connecting, live, stale, disconnected, store down.
 
 import { byId, element, say } from "./dom.js";
-import { count, duration, moment } from "./format.js";
+import { count, duration } from "./format.js";
+import { eventClock, tellClock } from "./times.js";
 
 const WORDS = { connecting: "connecting", live: "live", stale: "stale", disconnected: "disconnected", "store-down": "store down" };
 
@@ -69,7 +70,7 @@ export class Status {
       pending: progress?.pending ?? 0,
     };
     for (const [name, value] of Object.entries(values)) say(byId(`count-${name}`), count(value));
-    say(byId("clock"), progress?.event_ms ? moment(progress.event_ms) : "no events yet");
+    tellClock(eventClock(progress?.event_ms));
   }
 
   #notice(age) {

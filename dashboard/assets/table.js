@@ -1,7 +1,8 @@
 // The map as text: the same picture for those who cannot see it, or would rather read.
 
 import { byId, element } from "./dom.js";
-import { count, headline, minute, where, why } from "./format.js";
+import { count, headline, where, why } from "./format.js";
+import { localClock, when } from "./times.js";
 
 export class MapTable {
   constructor(store, places) {
@@ -46,20 +47,20 @@ export class MapTable {
     const sorted = [...rows].sort((a, b) => b[1].people - a[1].people).slice(0, 100);
     return table(
       "People by nearest city",
-      ["Near", "People", "High", "Medium", "Low", "Last seen (UTC)"],
-      sorted.map(([name, row]) => [name, count(row.people), count(row.high), count(row.medium), count(row.low), minute(row.last)]),
+      ["Near", "People", "High", "Medium", "Low", "Last seen"],
+      sorted.map(([name, row]) => [name, count(row.people), count(row.high), count(row.medium), count(row.low), when(row.last, localClock(row.last))]),
     );
   }
 
   #alerts() {
     return table(
       "Alerts, newest first",
-      ["Time (UTC)", "Severity", "State", "Rule", "From", "To", "Evidence"],
+      ["Time", "Severity", "State", "Rule", "From", "To", "Evidence"],
       this.store
         .alertsNewestFirst()
         .slice(0, 100)
         .map((alert) => [
-          minute(alert.second.minute_ms),
+          when(alert.second.minute_ms),
           alert.severity,
           alert.state,
           why(alert),

@@ -54,10 +54,12 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     """Return a function that opens a server's page and watches it; at the end no page may have asked outside or complained."""
     opened: list[Watched] = []
 
-    def begin(server: DashboardServer, path: str = "", *, may_lose_line: bool = False, **options: Any) -> Watched:
+    def begin(
+        server: DashboardServer, path: str = "", *, may_lose_line: bool = False, may_refuse: tuple[int, ...] = (), **options: Any
+    ) -> Watched:
         context = browser.new_context(**{**_DESK, **options})
         server.visitors.append(context.close)
-        watched = watch(context.new_page(), server.url, may_lose_line=may_lose_line)
+        watched = watch(context.new_page(), server.url, may_lose_line=may_lose_line, may_refuse=may_refuse)
         opened.append(watched)
         watched.page.goto(f"{server.url}{path}", wait_until="domcontentloaded")
         return watched
