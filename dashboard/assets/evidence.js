@@ -56,7 +56,8 @@ export class Evidence extends EventTarget {
   miss(error) {
     if (this.id) return;
     const head = element("strong", {}, "The alert of the link is not here.");
-    this.node.replaceChildren(element("p", { class: "evidence-empty", role: "status" }, head, ` ${error} `, "Should it come, it opens by itself."));
+    const sentence = ` ${error.charAt(0).toUpperCase()}${error.slice(1).replace(/\.$/, "")}. Should it come, it opens by itself.`;
+    this.node.replaceChildren(element("p", { class: "evidence-empty", role: "status" }, head, sentence));
   }
 
   #empty() {

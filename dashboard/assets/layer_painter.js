@@ -47,8 +47,8 @@ export function drawHeat(context, people, colours) {
     const [x, y] = centre(bin);
     const radius = HEAT_PX * 1.9;
     const glow = context.createRadialGradient(x, y, 0, x, y, radius);
-    glow.addColorStop(0, colours.medium);
-    glow.addColorStop(1, "rgba(0, 0, 0, 0)");
+    glow.addColorStop(0, colours.heat);
+    glow.addColorStop(1, `${colours.heat}00`);
     context.globalAlpha = 0.1 + 0.5 * Math.sqrt(bin.length / most);
     context.fillStyle = glow;
     context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);

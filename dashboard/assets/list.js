@@ -195,7 +195,8 @@ export class PaymentList {
   #take({ kind, paid }) {
     if (kind === "delta" && !paid.length) return;
     if (!this.store.payments.size) {
-      this.node.replaceChildren(element("li", { class: "none quiet" }, "Payments appear here as they are decided."));
+      const words = this.store.filtered ? "No payment of the newest fits the filter." : "Payments appear here as they are decided.";
+      this.node.replaceChildren(element("li", { class: "none quiet" }, words));
       return;
     }
     const payments = this.store.paymentsNewestFirst(PAYMENTS);

@@ -8,7 +8,7 @@ const LABEL_FONT = '11px Inter, system-ui, "Segoe UI", sans-serif';
 export function readColours() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
-  const names = ["ocean", "land", "ground", "border", "people", "high", "medium", "low", "grey", "label", "halo", "payment", "ring", "cell"];
+  const names = ["ocean", "land", "ground", "border", "people", "high", "medium", "low", "grey", "label", "halo", "payment", "ring", "cell", "heat"];
   return Object.fromEntries(names.map((name) => [name, read(name)]));
 }
 
@@ -225,13 +225,14 @@ export function drawLabels(context, labels, colours) {
   context.font = LABEL_FONT;
   context.textBaseline = "middle";
   context.lineJoin = "round";
-  for (const { text, x, y, left, strong } of labels) {
+  for (const { text, x, y, left, strong, covered } of labels) {
     context.globalAlpha = strong ? 1 : 0.75;
     context.lineWidth = 3;
     context.strokeStyle = colours.halo;
     context.strokeText(text, left, y);
     context.fillStyle = colours.label;
     context.fillText(text, left, y);
+    if (covered) continue;
     context.beginPath();
     context.arc(x, y, 1.4, 0, 2 * Math.PI);
     context.fill();
@@ -255,7 +256,7 @@ export function placeLabels(context, camera, candidates, reserved, limit = 60) {
     const box = boxes.find((one) => one[0] >= 0 && one[2] + 2 <= camera.size[0] && !taken.some((other) => over(one, other)));
     if (!box) continue;
     taken.push(box);
-    placed.push({ text: name, x: xy[0], y: xy[1], left: box[0] + 1, strong });
+    placed.push({ text: name, x: xy[0], y: xy[1], left: box[0] + 1, strong, covered: boxes.indexOf(box) > 1 });
   }
   return placed;
 }

@@ -16,6 +16,8 @@ __all__ = ["barriers", "settled"]
 
 _AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 _GRAVE = ("serious", "critical")
+_STILL = 3
+"""Looks in a row: between the end of one movement and the beginning of the next lies a frame."""
 _MOVES = """() => Boolean(document.querySelector("[data-moving]")) || document.getAnimations()
   .some(one => one.playState === "running" && one.effect.getComputedTiming().iterations !== Infinity)"""
 _RUN = "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations"
@@ -23,7 +25,9 @@ _RUN = "async () => (await axe.run(document, { resultTypes: ['violations'] })).v
 
 def settled(page: Page) -> None:
     """Wait until nothing fades in or out, whose colours would be those of a moment."""
-    while page.evaluate(_MOVES):
+    still = 0
+    while still < _STILL:
+        still = 0 if page.evaluate(_MOVES) else still + 1
         page.wait_for_timeout(30)
 
 

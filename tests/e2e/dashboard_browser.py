@@ -57,6 +57,8 @@ class Watched:
 
     def shot(self, name: str) -> Path:
         """Keep a screenshot among the artifacts, once nothing fades in or out."""
+        if "mapReady" in self.state():
+            self.until_ready()
         settled(self.page)
         folder = Path(__file__).parents[1] / "artifacts"
         folder.mkdir(exist_ok=True)
