@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-ingest bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries soak soak-privacy soak-storage clean
+.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-ingest bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries bench-dashboard soak soak-privacy soak-storage clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -71,6 +71,10 @@ bench-storage: install ## measure the writers beside the clients that they use, 
 
 bench-queries: install ## measure every question of the pages on a million documents in both stores
 	$(BIN)/python -m benchmarks.queries $(ARGS)
+
+bench-dashboard: install ## measure the live map: smoothness, memory, how soon an alert is seen, what ten viewers cost
+	@./devstack/bootstrap.sh browser
+	$(BIN)/python -m benchmarks.dashboard $(ARGS)
 
 kibana-smoke: install ## try the dashboards on a Kibana of yours: make kibana-smoke ARGS="--url http://127.0.0.1:5601"
 	$(BIN)/veilocity kibana smoke $(ARGS)
