@@ -4,7 +4,8 @@ MongoDB answers, because an alert's id opens its case, its evidence and its pers
 
 - limited by time alone, or to a person: an index walked from the newest on;
 - to a status other than new: the index of cases, which hold copies of what an alert is filtered by, then the alerts by id;
-- by anything else: Elasticsearch finds the minutes (`storage.finding`); while it is silent, the newest alerts are looked through;
+- by anything else: Elasticsearch finds the minutes (`storage.finding`), at most twice 24 for one page, which may be shorter than asked for;
+  while it is silent, the newest alerts are looked through;
 - new alerts: any of these without those that have a case;
 - by amount: their payments are found by an index of payments that have a finding.
 """
@@ -36,8 +37,10 @@ from veilocity.errors import StoreUnavailableError
 
 __all__ = ["AlertFacets", "AlertRow", "alert_facets", "alert_page", "cases_of", "facets_question"]
 
-_PARTS = 3
+_PARTS = 2
 """The most steps of one page."""
+_MOST_MINUTES = 24
+"""Of one step that Elasticsearch finds: each holds an alert that fits, but also all that do not."""
 _PART = 60
 """Documents of one step where some may not be wanted."""
 _THROUGH = 400
@@ -161,6 +164,11 @@ def _of_minutes(desk: Desk, which: Filter, key: Key | None, count: int) -> tuple
     minutes = find_minutes(desk.search, desk.prefix, ALERTS, which, newest_ms, count)
     if not minutes:
         return [], None
+    end = (minutes[-1], "") if len(minutes) == count else None
+    asked = sorted(set(minutes), reverse=True)
+    if len(asked) > _MOST_MINUTES:
+        asked = asked[:_MOST_MINUTES]
+        end = (asked[-1], "")
     also: Document = {}
     if which.severities:
         also["severity"] = {"$in": list(which.severities)}
@@ -168,11 +176,11 @@ def _of_minutes(desk: Desk, which: Filter, key: Key | None, count: int) -> tuple
         also["rule"] = {"$in": list(which.rules)}
     if key is not None and key[1]:
         also["$or"] = [{"minute_ms": {"$lt": key[0]}}, {"_id": {"$lt": key[1]}}]
-    indexed = {"minute_ms": {"$in": sorted(set(minutes))}}
+    indexed = {"minute_ms": {"$in": asked}}
     documents = ask(desk.collection(ALERTS), indexed, also, HIDDEN[ALERTS.name], _NEWEST, _MOST_OF_MINUTES)
     if len(documents) == _MOST_OF_MINUTES:
         return documents, (documents[-1]["minute_ms"], documents[-1]["_id"])
-    return documents, (minutes[-1], "") if len(minutes) == count else None
+    return documents, end
 
 
 def _part(desk: Desk, which: Filter, documents: list[Document], end: Key | None) -> Part[AlertRow]:

@@ -21,7 +21,7 @@ __all__ = ["payment_page"]
 _PARTS = 6
 _THROUGH = 400
 """Documents of one step while Elasticsearch is silent."""
-_MOST_MINUTES = 24
+_MOST_MINUTES = 16
 """Of one page that Elasticsearch finds: each holds a payment that fits, but also all that do not."""
 _MOST_OF_MINUTES = 2_000
 _MINUTE_MS = 60_000
@@ -32,7 +32,7 @@ _NEWEST: dict[str, int] = {"minute_ms": -1, "_id": -1}
 def payment_page(desk: Desk, which: Filter, limit: int, cursor: str | None = None) -> Page[MaskedTransaction]:
     """Return payments of newest minutes first, those of one minute by descending id.
 
-    Where Elasticsearch finds them a page ends after 24 minutes that hold any, so it may be shorter than asked for.
+    Where Elasticsearch finds them a page ends after 16 minutes that hold any, so it may be shorter than asked for.
 
     Raises:
         InvalidInputError: the filter, the limit or the cursor is refused.

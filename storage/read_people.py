@@ -26,7 +26,7 @@ from veilocity.errors import InvalidInputError, RejectReason, StoreUnavailableEr
 __all__ = ["Pseudonym", "elsewhere_question", "look_up", "people_page"]
 
 _R = TypeVar("_R", bound=msgspec.Struct)
-_PART = 500
+_PART = 250
 _PARTS = 1
 _BATCHES = 1
 _DAY_MS = 86_400_000
@@ -51,7 +51,7 @@ class Pseudonym(msgspec.Struct, frozen=True):
 
 
 def people_page(desk: Desk, area: Area, limit: int, cursor: str | None = None) -> Page[Position]:
-    """Return where people are in a part of the map, those who moved last first; at least 500 people are looked at for one page.
+    """Return where people are in a part of the map, those who moved last first; at least 250 people are looked at for one page.
 
     Who moves between two pages comes with `Reader.changes`, and not again here.
 
