@@ -59,6 +59,7 @@ class DashboardServer:
         settings: Settings | None = None,
         report: Path | None = None,
         role: Role = Role.ADMIN,
+        tiles: str = "",
     ) -> None:
         self.world = world
         self.privacy = privacy or PrivacyWorld()
@@ -68,6 +69,7 @@ class DashboardServer:
         self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
         self.report = report
         self.role = role
+        self.tiles = tiles
         self.live = LiveWorld(follows=world)
         self.cases = CasesWorld(self.live.cases)
         self.forbidden: set[str] = set()
@@ -95,7 +97,7 @@ class DashboardServer:
             payments=self._payments(),
             cases=CaseDesk(self.cases, self.cases),
         )
-        application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=self.role))
+        application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=self.role), tiles=self.tiles)
         application.before_request(self._refuse)
         self._server = make_server("127.0.0.1", self._port, application, threaded=True, request_handler=_Quiet)
         self._port = self._server.port
