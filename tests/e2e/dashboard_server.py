@@ -74,6 +74,8 @@ class DashboardServer:
         self.cases = CasesWorld(self.live.cases)
         self.forbidden: set[str] = set()
         """Addresses that answer 403, as they do to who lacks the permission."""
+        self.busy = False
+        """Whether no page may watch any more."""
         self._stale_s = stale_s
         self._port = 0
         self._server: BaseWSGIServer | None = None
@@ -124,6 +126,8 @@ class DashboardServer:
         return PaymentsDesk(lambda: self.payments, stale_s=self._stale_s, read_every_s=0.2)
 
     def _refuse(self) -> Response | None:
+        if self.busy and request.path == "/events":
+            return Response("24 pages watch already: close one, or start another dashboard\n", status=503, mimetype="text/plain")
         return Response("{}", status=403, mimetype="application/json") if request.path in self.forbidden else None
 
     def stop(self) -> None:

@@ -310,6 +310,25 @@ def test_outlines_that_were_lost_on_the_way_are_asked_for_again(open_page: OpenP
         watched.complaints[:] = [one for one in watched.complaints if "topojson" not in one]
 
 
+def test_without_permission_nothing_is_shown_and_it_says_so(open_page: OpenPage) -> None:
+    with DashboardServer(city()) as server:
+        server.forbidden = {"/events"}
+        watched = open_page(server, may_refuse=(403,))
+        watched.until_connection("forbidden")
+        assert text(watched, "#connection-word") == "no permission"
+        assert "You may not see this page" in text(watched, "#notice")
+        assert not watched.page.locator(".side h2").first.is_visible()
+        watched.shots("dashboard-no-permission")
+
+
+def test_a_dashboard_without_room_says_that_and_not_that_it_is_away(open_page: OpenPage) -> None:
+    with DashboardServer(city()) as server:
+        server.busy = True
+        watched = open_page(server, may_refuse=(503,))
+        watched.until(lambda: "The dashboard has no room" in text(watched, "#notice"), "it is told")
+        assert "close one" in text(watched, "#notice")
+
+
 def test_a_dead_store_is_told_and_the_last_picture_stays(open_page: OpenPage) -> None:
     world = city(alerts=3)
     with DashboardServer(world) as server:
