@@ -34,6 +34,7 @@ export class Status {
 
   judge() {
     if (FORBIDDEN.includes(this.stream.refusal?.status)) return "forbidden";
+    if (this.stream.refusal?.reason === "store_unavailable") return "store-down";
     if (!this.stream.open) return this.stream.failures > 0 ? "disconnected" : "connecting";
     if (this.server?.store === "down") return "store-down";
     if (!this.server || !this.store.loaded) return "connecting";
@@ -92,7 +93,7 @@ export class Status {
       case "forbidden":
         return ["You may not see this page.", " Ask an administrator for the role that it needs, or sign in as somebody who has it."];
       case "disconnected":
-        if (this.stream.refusal) return ["The dashboard has no room.", ` ${this.stream.refusal.sentence.slice(0, 200)}`];
+        if (this.stream.refusal) return ["The dashboard lets this page wait.", ` ${this.stream.refusal.sentence}`];
         return ["No connection to the dashboard.", `${since} Trying again every few seconds; if it stays so, is the dashboard running?`];
       case "store-down":
         return ["The store does not answer.", this.store.loaded ? `${since} The page catches up by itself.` : " The page fills as soon as it does."];

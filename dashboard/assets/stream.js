@@ -13,7 +13,7 @@ export class Stream extends EventTarget {
     this.failures = 0;
     this.heardAt = performance.now();
     this.retryAt = 0;
-    this.refusal = null; // { status, sentence }: the dashboard answers, and does not let this page in
+    this.refusal = null; // { status, reason, sentence }: the dashboard answers, and does not let this page in
     this.source = null;
     this.timer = 0;
     window.addEventListener("online", () => this.hurry());
@@ -72,7 +72,9 @@ export class Stream extends EventTarget {
     try {
       const answer = await fetch(this.url, { cache: "no-store", signal: AbortSignal.timeout(4_000) });
       if (answer.ok) return void answer.body?.cancel();
-      this.refusal = { status: answer.status, sentence: (await answer.text()).trim() };
+      const [kind, text] = [answer.headers.get("Content-Type") ?? "", (await answer.text()).trim()];
+      const told = kind.includes("json") ? JSON.parse(text) : { error: kind.startsWith("text/plain") ? text : "" };
+      this.refusal = { status: answer.status, reason: told.reason, sentence: told.error || `It answers ${answer.status}.` };
     } catch {
       this.refusal = null; // it does not answer at all
     }

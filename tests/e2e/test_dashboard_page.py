@@ -291,22 +291,23 @@ def test_a_lost_server_is_told_and_its_return_brings_the_newest_picture(open_pag
         assert watched.state()["seq"] == world.seq
 
 
-def test_outlines_that_were_lost_on_the_way_are_asked_for_again(open_page: OpenPage) -> None:
+def test_outlines_and_names_that_were_lost_on_the_way_are_asked_for_again(open_page: OpenPage) -> None:
     with DashboardServer(city()) as server:
         watched = open_page(server, "health", may_lose_line=True)
         lost: list[str] = []
 
         def lose_once(route: Route) -> None:
-            if lost:
+            if route.request.url in lost:
                 route.continue_()
             else:
                 lost.append(route.request.url)
                 route.abort()
 
-        watched.page.route("**/world_110m.json", lose_once)
+        for name in ("world_110m.json", "places.json"):
+            watched.page.route(f"**/{name}", lose_once)
         watched.page.goto(server.url, wait_until="domcontentloaded")
         watched.until_ready()
-        assert len(lost) == 1
+        assert len(lost) == 2
         watched.complaints[:] = [one for one in watched.complaints if "topojson" not in one]
 
 
@@ -325,7 +326,7 @@ def test_a_dashboard_without_room_says_that_and_not_that_it_is_away(open_page: O
     with DashboardServer(city()) as server:
         server.busy = True
         watched = open_page(server, may_refuse=(503,))
-        watched.until(lambda: "The dashboard has no room" in text(watched, "#notice"), "it is told")
+        watched.until(lambda: "The dashboard lets this page wait" in text(watched, "#notice"), "it is told")
         assert "close one" in text(watched, "#notice")
 
 
