@@ -235,12 +235,13 @@ class Feeder:
 
 
 def main(load: str, seconds: float, first_seq: int) -> Fed:
-    """Write one of the loads, after everybody if it is the first."""
+    """Write one of the loads; the first puts everybody on the map."""
     store = MongoStore(kernel_settings.load())
     ensure_collections(store.database)
     city = City(seed=first_seq + 1, seq=first_seq)
     feeder = Feeder(store, city)
-    feeder.begin()
+    if first_seq == 0:
+        feeder.begin()
     fed = feeder.run({"moving": MOVING, "events": EVENTS}[load], seconds)
     store.close()
     return fed
