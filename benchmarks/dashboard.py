@@ -40,7 +40,7 @@ from veilocity import settings as kernel_settings
 SECONDS = 300.0
 EVENTS_SECONDS = 60.0
 VIEWERS = 10
-_WARM_S = 10.0
+_WARM_S = 20.0
 _FIRST_SEQ_OF_EVENTS = 1_000_000
 _MEGABYTE = 1_000_000.0
 _WATCH = """() => {

@@ -23,7 +23,7 @@ from veilocity.contracts import AlertState, Channel, Check, ObservationKind, Sev
 from veilocity.evidence import fine_with_s, speed_bounds_kmh, tell
 from veilocity.geo import Interval, distance_bounds_m
 
-__all__ = ["EVENTS", "MOVING", "PEOPLE", "Fed", "Load"]
+__all__ = ["EVENTS", "MOVING", "PEOPLE", "City", "Fed", "Load", "counts"]
 
 PEOPLE = 5_000
 _CENTRE = (51.5074, -0.1278)
@@ -166,7 +166,7 @@ class City:
         )
 
 
-def _counts(rate: float, batches: float) -> Iterator[int]:
+def counts(rate: float, batches: float) -> Iterator[int]:
     """Return how many there are in each batch, so that no fraction is lost."""
     owed = 0.0
     while True:
@@ -197,7 +197,7 @@ class Feeder:
 
     def run(self, load: Load, seconds: float) -> Fed:
         """Write a load for so many seconds; a batch that is late is written at once and none is left out."""
-        counts = zip(*(_counts(rate, load.batches) for rate in (load.positions, load.payments, load.alerts)), strict=True)
+        counts = zip(*(counts(rate, load.batches) for rate in (load.positions, load.payments, load.alerts)), strict=True)
         began, began_ms = time.monotonic(), _now_ms()
         fed = Fed(seconds=seconds, positions=0)
         for number, (positions, payments, alerts) in zip(range(int(seconds * load.batches)), counts, strict=False):
@@ -235,12 +235,13 @@ class Feeder:
 
 
 def main(load: str, seconds: float, first_seq: int) -> Fed:
-    """Write one of the loads, after everybody if it is the first."""
+    """Write one of the loads; the first puts everybody on the map."""
     store = MongoStore(kernel_settings.load())
     ensure_collections(store.database)
     city = City(seed=first_seq + 1, seq=first_seq)
     feeder = Feeder(store, city)
-    feeder.begin()
+    if first_seq == 0:
+        feeder.begin()
     fed = feeder.run({"moving": MOVING, "events": EVENTS}[load], seconds)
     store.close()
     return fed

@@ -17,7 +17,7 @@ from dashboard.navigation import html_links
 __all__ = ["POLICY", "answer_page", "document", "panel"]
 
 POLICY = policy(script_src="'self'", style_src="'self'", img_src="'self'", connect_src="'self'")
-_STYLES = ("tokens", "desk", "account", "privacy", "privacy_figures", "pages")
+_STYLES = ("tokens", "desk", "status", "account", "privacy", "privacy_figures", "pages")
 """Of every page; the page of privacy was the first, so its files hold what sheets, panels, facts and tables look like."""
 _SKELETON = '<div class="bones" aria-hidden="true">' + "<b></b><s></s>" * 3 + "</div>"
 

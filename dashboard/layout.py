@@ -27,6 +27,7 @@ INDEX = """<!DOCTYPE html>
     <script src="assets/theme.js"></script>
     <link rel="stylesheet" href="assets/tokens.css">
     <link rel="stylesheet" href="assets/desk.css">
+    <link rel="stylesheet" href="assets/status.css">
     <link rel="stylesheet" href="assets/map.css">
     <link rel="stylesheet" href="assets/lists.css">
     <link rel="stylesheet" href="assets/evidence.css">

@@ -44,6 +44,7 @@ _PAGE = f"""<!DOCTYPE html>
     <script src="assets/theme.js"></script>
     <link rel="stylesheet" href="assets/tokens.css">
     <link rel="stylesheet" href="assets/desk.css">
+    <link rel="stylesheet" href="assets/status.css">
     <link rel="stylesheet" href="assets/account.css">
     <link rel="stylesheet" href="assets/privacy.css">
     <link rel="stylesheet" href="assets/privacy_audit.css">

@@ -279,6 +279,11 @@ function followTheme() {
   tell();
 }
 
+// Names of places are a help and no need: without them places are told in degrees.
+function named(places) {
+  return places.load(new URL("geo/places.json", import.meta.url)).catch(() => void window.setTimeout(() => named(places), OUTLINES_MS));
+}
+
 // Plotly fetches the geography first, and does not ask again by itself where the server was away.
 async function outlines(graph, camera) {
   let askAt = performance.now() + OUTLINES_MS;
@@ -292,7 +297,7 @@ async function outlines(graph, camera) {
 
 async function begin() {
   const places = new Places();
-  await Promise.all([places.load(new URL("geo/places.json", import.meta.url)), appears(() => byId("desk"))]);
+  await Promise.all([named(places), appears(() => byId("desk"))]);
   followTheme();
   addSplitters();
   const store = new Store();

@@ -48,7 +48,7 @@ export function addSplitters() {
       keep(null);
       tell(measured());
     });
-    desk.append(bar);
+    desk.querySelector(".work").append(bar); // inside the landmark
     if (kept[part]) put(kept[part]);
     else tell(measured());
   }

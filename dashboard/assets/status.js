@@ -4,7 +4,8 @@ import { byId, element, say } from "./dom.js";
 import { count, duration } from "./format.js";
 import { eventClock, tellClock } from "./times.js";
 
-const WORDS = { connecting: "connecting", live: "live", stale: "stale", disconnected: "disconnected", "store-down": "store down" };
+const WORDS = { connecting: "connecting", live: "live", stale: "stale", disconnected: "disconnected", "store-down": "store down", forbidden: "no permission" };
+const FORBIDDEN = [401, 403];
 
 export class Status {
   constructor(store, stream) {
@@ -32,6 +33,8 @@ export class Status {
   }
 
   judge() {
+    if (FORBIDDEN.includes(this.stream.refusal?.status)) return "forbidden";
+    if (this.stream.refusal?.reason === "store_unavailable") return "store-down";
     if (!this.stream.open) return this.stream.failures > 0 ? "disconnected" : "connecting";
     if (this.server?.store === "down") return "store-down";
     if (!this.server || !this.store.loaded) return "connecting";
@@ -87,7 +90,10 @@ export class Status {
   #advice(age) {
     const since = age === null ? "" : ` What you see is ${duration(age)} old.`;
     switch (this.state) {
+      case "forbidden":
+        return ["You may not see this page.", " Ask an administrator for the role that it needs, or sign in as somebody who has it."];
       case "disconnected":
+        if (this.stream.refusal) return ["The dashboard lets this page wait.", ` ${this.stream.refusal.sentence}`];
         return ["No connection to the dashboard.", `${since} Trying again every few seconds; if it stays so, is the dashboard running?`];
       case "store-down":
         return ["The store does not answer.", this.store.loaded ? `${since} The page catches up by itself.` : " The page fills as soon as it does."];

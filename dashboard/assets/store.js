@@ -2,6 +2,8 @@
 
 import { Shown } from "./shown.js";
 
+const CELLS = 10_000; // people are at most half as many
+
 export class Store extends Shown {
   constructor() {
     super();
@@ -39,7 +41,14 @@ export class Store extends Shown {
     for (const id of content.gone_positions) this.people.delete(id);
     for (const id of content.gone_alerts) this.alerts.delete(id);
     for (const id of content.gone_transactions) this.payments.delete(id);
+    if (this.cells.size > CELLS) this.#forgetCells();
     this.dispatchEvent(new CustomEvent("change", { detail: { kind, moved, revised, paid, gone: content.gone_alerts } }));
+  }
+
+  // Outlines of cells where nobody is any more; a delta names those that it needs.
+  #forgetCells() {
+    const named = new Set([...this.people.values()].map(({ place }) => place.cell));
+    for (const cell of this.cells.keys()) if (!named.has(cell)) this.cells.delete(cell);
   }
 
   #takePosition(position) {

@@ -1,6 +1,7 @@
 // The line to the server: opens, notices silence, comes back where it left off.
 
 const RETRY_MS = 1_500;
+const REFUSED_MS = 10_000;
 const SILENCE_MS = 16_000; // three heartbeats of five seconds, and some
 
 export class Stream extends EventTarget {
@@ -12,6 +13,7 @@ export class Stream extends EventTarget {
     this.failures = 0;
     this.heardAt = performance.now();
     this.retryAt = 0;
+    this.refusal = null; // { status, reason, sentence }: the dashboard answers, and does not let this page in
     this.source = null;
     this.timer = 0;
     window.addEventListener("online", () => this.hurry());
@@ -41,6 +43,7 @@ export class Stream extends EventTarget {
   #opened() {
     this.open = true;
     this.failures = 0;
+    this.refusal = null;
     this.dispatchEvent(new Event("line"));
   }
 
@@ -51,13 +54,30 @@ export class Stream extends EventTarget {
   }
 
   #lost() {
+    const refused = !this.open && this.source.readyState === EventSource.CLOSED;
     this.source.close();
     this.open = false;
     this.failures += 1;
+    if (!refused) this.refusal = null;
     // Jitter, so that many pages do not come back in the same moment.
-    const wait = RETRY_MS * (0.75 + Math.random() / 2);
+    const wait = (refused ? REFUSED_MS : RETRY_MS) * (0.75 + Math.random() / 2);
     this.retryAt = performance.now() + wait;
     this.timer = window.setTimeout(() => this.connect(), wait);
+    this.dispatchEvent(new Event("line"));
+    if (refused) this.#askWhy();
+  }
+
+  // A browser keeps to itself why a stream was refused.
+  async #askWhy() {
+    try {
+      const answer = await fetch(this.url, { cache: "no-store", signal: AbortSignal.timeout(4_000) });
+      if (answer.ok) return void answer.body?.cancel();
+      const [kind, text] = [answer.headers.get("Content-Type") ?? "", (await answer.text()).trim()];
+      const told = kind.includes("json") ? JSON.parse(text) : { error: kind.startsWith("text/plain") ? text : "" };
+      this.refusal = { status: answer.status, reason: told.reason, sentence: told.error || `It answers ${answer.status}.` };
+    } catch {
+      this.refusal = null; // it does not answer at all
+    }
     this.dispatchEvent(new Event("line"));
   }
 

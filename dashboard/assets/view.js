@@ -4,6 +4,8 @@ import { statusOf } from "./case.js";
 import { holdsAlert, holdsPayment, holdsPerson, isEmpty, settled } from "./filter.js";
 import { Shown } from "./shown.js";
 
+const CASES = 5_000;
+
 export class View extends Shown {
   constructor(store) {
     super();
@@ -64,6 +66,7 @@ export class View extends Shown {
     const known = this.cases.get(id);
     if (!found || (known && known.revision >= found.revision)) return false;
     this.cases.set(id, found);
+    if (this.cases.size > CASES) this.cases.delete(this.cases.keys().next().value);
     return true;
   }
 

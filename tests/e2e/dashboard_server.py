@@ -59,6 +59,7 @@ class DashboardServer:
         settings: Settings | None = None,
         report: Path | None = None,
         role: Role = Role.ADMIN,
+        tiles: str = "",
     ) -> None:
         self.world = world
         self.privacy = privacy or PrivacyWorld()
@@ -68,10 +69,13 @@ class DashboardServer:
         self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
         self.report = report
         self.role = role
+        self.tiles = tiles
         self.live = LiveWorld(follows=world)
         self.cases = CasesWorld(self.live.cases)
         self.forbidden: set[str] = set()
         """Addresses that answer 403, as they do to who lacks the permission."""
+        self.busy = False
+        """Whether no page may watch any more."""
         self._stale_s = stale_s
         self._port = 0
         self._server: BaseWSGIServer | None = None
@@ -95,7 +99,7 @@ class DashboardServer:
             payments=self._payments(),
             cases=CaseDesk(self.cases, self.cases),
         )
-        application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=self.role))
+        application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=self.role), tiles=self.tiles)
         application.before_request(self._refuse)
         self._server = make_server("127.0.0.1", self._port, application, threaded=True, request_handler=_Quiet)
         self._port = self._server.port
@@ -122,6 +126,8 @@ class DashboardServer:
         return PaymentsDesk(lambda: self.payments, stale_s=self._stale_s, read_every_s=0.2)
 
     def _refuse(self) -> Response | None:
+        if self.busy and request.path == "/events":
+            return Response("24 pages watch already: close one, or start another dashboard\n", status=503, mimetype="text/plain")
         return Response("{}", status=403, mimetype="application/json") if request.path in self.forbidden else None
 
     def stop(self) -> None:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import h3
+import msgspec
 import pytest
 
 from storage.roles import Role
 from tests.e2e.dashboard_browser import OpenPage, Watched
-from tests.e2e.dashboard_server import DashboardServer
-from tests.e2e.dashboard_world import FAR, LONDON, MINUTE_MS, make_alert
+from tests.e2e.dashboard_server import DashboardServer, now_ms
+from tests.e2e.dashboard_world import FAR, LONDON, MINUTE_MS, START_MS, make_alert
+from tests.e2e.privacy_world import PrivacyWorld, audits, progress, release
 from tests.e2e.test_dashboard_page import arrive, city, text
 from veilocity.contracts import Severity
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+"""The smallest picture."""
 
 
 def opened(open_page: OpenPage, server: DashboardServer, path: str = "", **options: object) -> Watched:
@@ -51,6 +63,9 @@ def test_evidence_tells_the_sum_the_axis_and_what_may_be_done(open_page: OpenPag
             "it would have been fine",
         ):
             assert words in told
+        watched.page.locator(".timeline").scroll_into_view_if_needed()
+        watched.page.locator(".related-alerts").scroll_into_view_if_needed()
+        watched.shot(f"desk-timeline-{theme}")
         watched.page.locator(".related").click()
         watched.until(lambda: watched.state()["selected"] != first, "the related alert is chosen")
         watched.shot(f"desk-evidence-{theme}")
@@ -175,8 +190,19 @@ def test_the_parts_are_resized_by_keyboard_and_stay_so(open_page: OpenPage) -> N
         watched.until(lambda: width(watched, ".side") == after, "it stays so")
 
 
+def released() -> PrivacyWorld:
+    """Return classes in 37 cells around the middle of London, and one whose place is hidden."""
+    cells = h3.grid_disk(h3.latlng_to_cell(*LONDON, 6), 3)
+    found = [release(number, 1, start_ms=START_MS, hours=1, people=5 + number % 17, loss=0.2) for number in range(len(cells) + 1)]
+    placed = [
+        msgspec.structs.replace(one, release=msgspec.structs.replace(one.release, cell=cell, cell_resolution=6))
+        for one, cell in zip(found, cells, strict=False)
+    ]
+    return PrivacyWorld(progress(now_ms()), audits(now_ms()), [*placed, found[-1]], [])
+
+
 def test_layers_are_told_in_the_link(open_page: OpenPage) -> None:
-    with DashboardServer(city()) as server:
+    with DashboardServer(city(), privacy=released()) as server:
         watched = opened(open_page, server)
         watched.until_ready()
         watched.page.locator("#layers-toggle").click()
@@ -184,7 +210,49 @@ def test_layers_are_told_in_the_link(open_page: OpenPage) -> None:
         watched.page.locator("#layer-sheet select").select_option("c")
         watched.until(lambda: "layers=" in watched.page.evaluate("location.hash"), "the link says so")
         assert set(watched.state()["layers"]) == set("pyathc")
+        watched.until(lambda: "37 cells with payments of classes of at least 5 people" in text(watched, "#layer-sheet"), "cells are read")
         watched.shots("desk-layers")
+        watched.page.locator('#layer-sheet input[value="h"]').uncheck()
+        watched.page.locator("#layer-sheet select").select_option("b")
+        watched.until(lambda: set(watched.state()["layers"]) == set("pyatb"), "bubbles instead")
+        watched.shots("desk-bubbles")
+
+
+@contextmanager
+def tile_server() -> Iterator[tuple[str, list[str]]]:
+    """Serve one picture at every address, and give the paths that were asked for."""
+    asked: list[str] = []
+
+    class Tile(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.end_headers()
+            self.wfile.write(PIXEL)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Tile)
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_the_tile_server_of_the_setting_is_asked_and_no_other(open_page: OpenPage) -> None:
+    with tile_server() as (url, asked), DashboardServer(city(), tiles=f"{url}/{{z}}/{{x}}/{{y}}.png") as server:
+        watched = opened(open_page, server)
+        watched.until_ready()
+        watched.until(lambda: len(asked) > 3, "pictures of the ground are asked for")
+        assert all(re.fullmatch(r"/\d+/\d+/\d+\.png", path) for path in asked)
+        watched.shot("desk-tiles")
+        watched.page.context.close()
+        assert {one.rsplit("/", 3)[0] for one in watched.outside} == {url}
+        watched.outside.clear()
 
 
 def test_the_keys_are_listed(open_page: OpenPage) -> None:

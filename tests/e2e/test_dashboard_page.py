@@ -291,23 +291,43 @@ def test_a_lost_server_is_told_and_its_return_brings_the_newest_picture(open_pag
         assert watched.state()["seq"] == world.seq
 
 
-def test_outlines_that_were_lost_on_the_way_are_asked_for_again(open_page: OpenPage) -> None:
+def test_outlines_and_names_that_were_lost_on_the_way_are_asked_for_again(open_page: OpenPage) -> None:
     with DashboardServer(city()) as server:
         watched = open_page(server, "health", may_lose_line=True)
         lost: list[str] = []
 
         def lose_once(route: Route) -> None:
-            if lost:
+            if route.request.url in lost:
                 route.continue_()
             else:
                 lost.append(route.request.url)
                 route.abort()
 
-        watched.page.route("**/world_110m.json", lose_once)
+        for name in ("world_110m.json", "places.json"):
+            watched.page.route(f"**/{name}", lose_once)
         watched.page.goto(server.url, wait_until="domcontentloaded")
         watched.until_ready()
-        assert len(lost) == 1
+        assert len(lost) == 2
         watched.complaints[:] = [one for one in watched.complaints if "topojson" not in one]
+
+
+def test_without_permission_nothing_is_shown_and_it_says_so(open_page: OpenPage) -> None:
+    with DashboardServer(city()) as server:
+        server.forbidden = {"/events"}
+        watched = open_page(server, may_refuse=(403,))
+        watched.until_connection("forbidden")
+        assert text(watched, "#connection-word") == "no permission"
+        assert "You may not see this page" in text(watched, "#notice")
+        assert not watched.page.locator(".side h2").first.is_visible()
+        watched.shots("dashboard-no-permission")
+
+
+def test_a_dashboard_without_room_says_that_and_not_that_it_is_away(open_page: OpenPage) -> None:
+    with DashboardServer(city()) as server:
+        server.busy = True
+        watched = open_page(server, may_refuse=(503,))
+        watched.until(lambda: "The dashboard lets this page wait" in text(watched, "#notice"), "it is told")
+        assert "close one" in text(watched, "#notice")
 
 
 def test_a_dead_store_is_told_and_the_last_picture_stays(open_page: OpenPage) -> None:

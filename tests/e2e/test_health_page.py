@@ -56,7 +56,7 @@ def test_a_good_day_is_told_in_figures_and_words(open_page: OpenPage, theme: str
         assert "3.6 MB" in text(watched, "#sizes")
         assert watched.page.locator('.sum-line[data-state="holds"]').count() >= 8
         # So many moments that the lines are lines.
-        watched.until(lambda: server.health.step > 12, "a stretch was seen")
+        watched.until(lambda: server.health.step > 6, "a stretch was seen")
         watched.shot(f"health-{theme}")
 
 
@@ -71,7 +71,7 @@ def test_who_is_silent_is_named_with_what_to_do_and_comes_back(open_page: OpenPa
         assert "silent" in row
         assert "Start veilocity rules" in row
         assert "docs/runbooks/service-down.md" in row
-        watched.shot("health-silent")
+        watched.shots("health-silent")
         world.silent = set()
         watched.until(lambda: watched.state()["services"]["rules"] == "answers", "it is back")
         watched.until(lambda: watched.page.locator("#notice").is_hidden(), "the notice goes")
@@ -88,7 +88,7 @@ def test_a_dead_store_is_told_and_what_was_lost_too(open_page: OpenPage) -> None
         world.silent = {"mongodb"}
         watched.until_connection("store-down")
         assert "MongoDB does not answer" in text(watched, "#notice")
-        watched.shot("health-store-down")
+        watched.shots("health-store-down")
 
 
 def test_when_nobody_answers_every_panel_says_what_is_missing(open_page: OpenPage) -> None:
@@ -103,7 +103,7 @@ def test_when_nobody_answers_every_panel_says_what_is_missing(open_page: OpenPag
             ("sizes", "Nobody tells"),
         ):
             assert words in text(watched, f"#{panel}-body")
-        watched.shot("health-empty")
+        watched.shots("health-empty")
 
 
 def test_silence_of_the_stage_is_told_and_a_lost_server_too(open_page: OpenPage) -> None:
@@ -114,7 +114,7 @@ def test_silence_of_the_stage_is_told_and_a_lost_server_too(open_page: OpenPage)
         assert "Nothing new for 5 min" in text(watched, "#notice")
         server.stop()
         watched.until_connection("disconnected")
-        watched.shot("health-disconnected")
+        watched.shots("health-disconnected")
         world.progress_document = progress(now_ms())
         server.start()
         watched.until_connection("live")
@@ -131,7 +131,7 @@ def test_everything_is_a_table_too(open_page: OpenPage) -> None:
         watched.until(lambda: watched.page.locator("svg.figure").count() == 0, "no figure is left")
         assert watched.page.locator("#flow tbody tr").count() > 0
         assert watched.page.locator("#lag tbody tr").count() == 5
-        watched.shot("health-tables")
+        watched.shots("health-tables")
 
 
 def test_without_permission_nothing_is_shown(open_page: OpenPage) -> None:

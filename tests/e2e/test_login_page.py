@@ -17,6 +17,7 @@ from storage.kinds import Document
 from storage.mongo import MongoStore
 from storage.roles import Role
 from storage.schema import ensure_collections
+from tests.e2e.accessibility import barriers
 from tests.e2e.dashboard_browser import Watched, watch
 from tests.e2e.dashboard_world import LONDON, START_MS, make_alert
 from tests.integration.test_dashboard_service import dashboard, free_port, until_healthy
@@ -41,6 +42,7 @@ def _settings(mongodb_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
     store.write_progress(progress)
     make_account(settings, "ada", Role.TRIAGE)
     make_account(settings, "new", Role.VIEW, must_change=True)
+    make_account(settings, "eve", Role.ADMIN)
     variables = {"VEILOCITY_MONGODB_URI": mongodb_server, "VEILOCITY_MONGODB_DATABASE": name, "VEILOCITY_STATE_DIR": str(folder)}
     with dashboard(port, **variables) as process:
         until_healthy(port, process)
@@ -85,6 +87,7 @@ def test_somebody_logs_in_by_keyboard_and_is_named_in_the_bar(visit: Visit, url:
     page.goto(f"{url}/privacy", wait_until="domcontentloaded")
     page.wait_for_url(f"{url}/login?next=/privacy")
     watched.shot("login-dark")
+    assert barriers(page) == []
     page.keyboard.type("ada")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
@@ -99,6 +102,7 @@ def test_somebody_logs_in_by_keyboard_and_is_named_in_the_bar(visit: Visit, url:
     page.keyboard.press("Enter")
     assert page.locator(".account-sheet li").all_inner_texts() == ["see masked alerts", "judge alerts"]
     watched.shot("account-menu")
+    assert barriers(page) == []
     page.keyboard.press("Escape")
     assert not page.locator(".account-sheet").is_visible()
     assert page.evaluate("fetch('https://example.org/').then(() => 'let out', () => 'kept in')") == "kept in"
@@ -119,6 +123,7 @@ def test_a_wrong_password_is_told_and_the_name_stays(visit: Visit, url: str) -> 
     assert error.inner_text() == "Name or password is wrong."
     assert (page.get_by_label("Name").input_value(), page.get_by_label("Password").input_value()) == ("ada", "")
     assert page.evaluate("document.activeElement.id") == "password"
+    assert barriers(page) == []
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{url}/")
@@ -158,17 +163,29 @@ def test_a_one_time_password_is_replaced_before_anything_else(visit: Visit, url:
     page = watched.page
     page.goto(f"{url}/login")
     watched.shot("login-light")
+    assert barriers(page) == []
     page.get_by_label("Name").fill("new")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{url}/password")
     watched.shot("password-light")
+    assert barriers(page) == []
     page.get_by_label("Present password").fill(PASSWORD)
     page.get_by_label("New password", exact=True).fill("a phrase of my own")
     page.get_by_label("New password again").fill("a phrase of my own")
     page.get_by_role("button", name="Change it").click()
     page.wait_for_url(f"{url}/")
     watched.until(lambda: page.locator(".account-menu").count() == 1, "the account's menu")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_page_of_accounts_keeps_nobody_out(visit: Visit, url: str, theme: str) -> None:
+    watched = visit(color_scheme=theme)
+    log_in(watched.page, url, "eve")
+    watched.page.goto(f"{url}/accounts")
+    assert "ada" in watched.page.locator("main").inner_text()
+    assert barriers(watched.page) == []
+    watched.shot(f"accounts-{theme}")
 
 
 def test_the_login_works_without_scripts_and_on_a_phone(visit: Visit, url: str) -> None:

@@ -51,7 +51,7 @@ def test_before_the_first_answer_the_outline_stands_and_says_that_it_is_connecti
         assert watched.page.locator(".panel .bones").count() == 10
         assert text(watched, ".pill") == "connecting"
         assert "Kibana" in text(watched, "noscript")
-        watched.shot("payments-loading")
+        watched.shots("payments-loading")
 
 
 def test_an_empty_system_says_what_to_do(open_page: OpenPage) -> None:
@@ -59,7 +59,7 @@ def test_an_empty_system_says_what_to_do(open_page: OpenPage) -> None:
         watched = opened(open_page, server)
         watched.until(lambda: "veilocity simulate" in text(watched, "#notice"), "it says what to do")
         assert watched.page.evaluate("document.body.dataset.content") == "empty"
-        watched.shot("payments-empty")
+        watched.shots("payments-empty")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -96,7 +96,7 @@ def test_filters_make_a_link_and_the_link_makes_the_same_view(open_page: OpenPag
         wanted = sum(one.category == "fuel" and one.currency == "EUR" and one.amount >= 20 for one in world.payments)
         drawn(watched, wanted)
         assert watched.page.url.endswith("payments?category=fuel&currency=EUR&amount=20..&last=7d")
-        watched.shot("payments-filtered")
+        watched.shots("payments-filtered")
         again = opened(open_page, server, path=watched.page.url.removeprefix(server.url))
         drawn(again, wanted)
         for name in _TEN:
@@ -175,7 +175,7 @@ def test_everything_is_a_table_too(open_page: OpenPage) -> None:
         assert watched.page.locator("#categories tbody tr").count() == 20
         assert watched.page.locator("#channels tbody tr").count() == 4
         assert (watched.page.locator("#volume tbody time").first.get_attribute("title") or "").endswith("UTC")
-        watched.shot("payments-tables")
+        watched.shots("payments-tables")
 
 
 def test_it_is_live(open_page: OpenPage) -> None:
@@ -194,10 +194,10 @@ def test_what_cannot_be_counted_and_what_fits_nothing_are_told(open_page: OpenPa
         watched = opened(open_page, server, path="payments?subject=somebody")
         watched.until(lambda: "cannot be limited by subject" in text(watched, "#notice"), "it is refused")
         assert not watched.page.locator("#total .big").is_visible()
-        watched.shot("payments-refused")
+        watched.shots("payments-refused")
         watched.page.goto(f"{server.url}payments?amount=1000000..")
         watched.until(lambda: "No payment fits" in text(watched, "#notice"), "nothing fits")
-        watched.shot("payments-nothing")
+        watched.shots("payments-nothing")
         watched.page.keyboard.press("c")
         drawn(watched, 2_600)
 
@@ -212,7 +212,7 @@ def test_a_silent_store_is_told_by_name_and_the_last_figures_stay(open_page: Ope
         watched.until_connection("store-down")
         assert "Elasticsearch does not answer" in text(watched, "#notice")
         assert text(watched, "#total .big") == "2,600"
-        watched.shot("payments-elasticsearch-down")
+        watched.shots("payments-elasticsearch-down")
         watched.page.keyboard.press("1")
         watched.until(lambda: watched.state()["figures"] == "none", "figures of another time are not shown in its place")
         assert not watched.page.locator("#total .big").is_visible()
@@ -230,10 +230,10 @@ def test_silence_is_told_and_a_lost_server_too(open_page: OpenPage) -> None:
         watched = open_page(server, "payments", may_lose_line=True, color_scheme="light", **_DESK)
         watched.until_connection("stale")
         assert "Nothing new for 5 min" in text(watched, "#notice")
-        watched.shot("payments-stale")
+        watched.shots("payments-stale")
         server.stop()
         watched.until_connection("disconnected")
-        watched.shot("payments-disconnected")
+        watched.shots("payments-disconnected")
         assert world.progress_document is not None
         world.progress_document = msgspec.structs.replace(world.progress_document, seq=41, written_ms=now_ms())
         server.start()
@@ -247,7 +247,7 @@ def test_without_permission_nothing_is_shown_and_it_says_so(open_page: OpenPage)
         watched.until_connection("forbidden")
         assert "You may not see this page" in text(watched, "#notice")
         assert not watched.page.locator(".sheet").is_visible()
-        watched.shot("payments-forbidden")
+        watched.shots("payments-forbidden")
         watched.complaints[:] = [one for one in watched.complaints if "403" not in one]
 
 

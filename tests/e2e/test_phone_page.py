@@ -46,7 +46,7 @@ def test_a_page_that_is_off_says_so_and_how_to_turn_it_on(open_page: OpenPage) -
         assert text(watched, ".pill") == "off"
         assert "VEILOCITY_DASHBOARD_PHONE=on" in text(watched, "#pair-body")
         assert server.phone.woken == 0
-        watched.shot("phone-off")
+        watched.shots("phone-off")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -93,7 +93,7 @@ def test_the_token_is_shown_only_when_somebody_presses_for_it(open_page: OpenPag
         watched.until(lambda: secret in text(watched, ".fields"), "the token is shown")
         assert "Holds address and token" in text(watched, "#connect figure")
         assert watched.page.locator(".code svg").inner_html() != before
-        watched.shot("phone-token")
+        watched.shots("phone-token")
         watched.page.locator("#token").click()
         watched.until(lambda: secret not in watched.page.content(), "the token is hidden again")
 
@@ -102,7 +102,7 @@ def test_a_gateway_that_no_phone_reaches_is_told(open_page: OpenPage) -> None:
     with DashboardServer(World(), settings=load({}, dashboard_phone="on")) as server:
         watched = opened(open_page, server)
         assert "The gateway listens on 127.0.0.1, which no phone reaches" in text(watched, "#connect-body")
-        watched.shot("phone-loopback")
+        watched.shots("phone-loopback")
 
 
 def test_a_phone_is_paired_by_its_id_with_the_keyboard_alone(open_page: OpenPage) -> None:
@@ -154,12 +154,12 @@ def test_a_dead_kafka_a_silent_phone_and_a_lost_server_are_told(open_page: OpenP
         paired(watched, server, 90)
         watched.until_connection("stale")
         assert "The phone is silent" in text(watched, "#notice")
-        watched.shot("phone-stale")
+        watched.shots("phone-stale")
         server.phone.down = True
         watched.until_connection("store-down")
         assert "Kafka does not answer" in text(watched, "#notice")
         assert watched.page.locator("#map .path").count() == 2, "the path stays"
-        watched.shot("phone-store-down")
+        watched.shots("phone-store-down")
         server.stop()
         watched.until_connection("disconnected")
         assert "No connection to the dashboard" in text(watched, "#notice")
@@ -173,7 +173,7 @@ def test_without_permission_nothing_is_shown(open_page: OpenPage) -> None:
         watched = open_page(server, "phone", **_DESK)
         watched.until_connection("forbidden")
         assert not watched.page.locator(".sheet").is_visible()
-        watched.shot("phone-forbidden")
+        watched.shots("phone-forbidden")
         watched.complaints[:] = [one for one in watched.complaints if "403" not in one]
 
 
@@ -190,7 +190,7 @@ def test_everything_is_a_table_too(open_page: OpenPage) -> None:
         time = watched.page.locator("#latest tbody time").first
         assert (time.get_attribute("title") or "").endswith("UTC")
         assert time.inner_text() not in (time.get_attribute("title") or "")
-        watched.shot("phone-tables")
+        watched.shots("phone-tables")
 
 
 @pytest.mark.parametrize(("name", "width", "height"), [("tablet", 820, 1180), ("narrow", 390, 844)])

@@ -41,7 +41,7 @@ def test_before_the_first_answer_the_outline_stands_and_says_that_it_is_connecti
         watched = open_page(server, "privacy", java_script_enabled=False, **_DESK)
         assert watched.page.locator(".check.bones").count() == 9
         assert text(watched, ".pill") == "connecting"
-        watched.shot("privacy-loading")
+        watched.shots("privacy-loading")
 
 
 def test_an_empty_system_says_why_it_is_empty_and_what_to_do(open_page: OpenPage) -> None:
@@ -53,7 +53,7 @@ def test_an_empty_system_says_why_it_is_empty_and_what_to_do(open_page: OpenPage
         assert "veilocity simulate" in text(watched, "#account-body")
         assert "aggregates" in text(watched, "#budget-body")
         assert "docs/privacy-aggregates.md" in text(watched, "#budget-body")
-        watched.shot("privacy-empty")
+        watched.shots("privacy-empty")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -94,7 +94,7 @@ def test_a_failed_audit_names_the_record_and_says_what_to_do(open_page: OpenPage
         assert "3 missing: run veilocity doctor" in text(watched, ".sum")
         assert "refused 3 windows" in text(watched, "#budget .facts")
         assert watched.page.locator("#budget .refused").count() == 3
-        watched.shot("privacy-failed")
+        watched.shots("privacy-failed")
 
 
 def test_an_audit_that_is_long_ago_is_told_and_so_is_silence(open_page: OpenPage) -> None:
@@ -105,7 +105,7 @@ def test_an_audit_that_is_long_ago_is_told_and_so_is_silence(open_page: OpenPage
         watched.until(lambda: "Passed, but long ago" in text(watched, "#audit-body"), "the audit is old")
         assert "older than twice the hour between two" in text(watched, "#audit-body")
         assert "Nothing new for 5 min" in text(watched, "#notice")
-        watched.shot("privacy-stale")
+        watched.shots("privacy-stale")
         world.progress_document = progress(now_ms(), seq=41)
         watched.until_connection("live")
         assert watched.page.locator("#notice").is_hidden()
@@ -132,7 +132,7 @@ def test_a_dead_store_is_told_and_the_last_picture_stays(open_page: OpenPage) ->
         watched.until_connection("store-down")
         assert "The store does not answer" in text(watched, "#notice")
         assert watched.page.locator(".check").count() == 9
-        watched.shot("privacy-store-down")
+        watched.shots("privacy-store-down")
         world.down = False
         world.progress_document = progress(now_ms(), seq=41)
         watched.until_connection("live")
@@ -157,7 +157,7 @@ def test_a_lost_server_is_told_and_its_return_brings_the_newest_picture(open_pag
         server.stop()
         watched.until_connection("disconnected")
         assert "No connection to the dashboard" in text(watched, "#notice")
-        watched.shot("privacy-disconnected")
+        watched.shots("privacy-disconnected")
         world.audit_documents = audits(now_ms(), runs=3)
         server.start()
         watched.until_connection("live")
@@ -176,7 +176,7 @@ def test_every_figure_is_a_table_too_and_the_keyboard_reaches_all(open_page: Ope
         assert [watched.page.locator(f"#{panel} tbody tr").count() for panel in ("audit", "budget")] == [36, 30]
         assert text(watched, "#trade tbody tr:first-child").startswith("5 0.20 0.09")
         assert watched.page.locator("#tables").get_attribute("aria-pressed") == "true"
-        watched.shot("privacy-tables")
+        watched.shots("privacy-tables")
         reached = []
         for _ in range(12):
             watched.page.keyboard.press("Tab")

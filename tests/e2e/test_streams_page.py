@@ -40,7 +40,7 @@ def test_before_the_first_answer_the_outline_stands_and_says_that_it_is_connecti
         assert watched.page.locator(".panel .bones").count() == 7
         assert text(watched, ".pill") == "connecting"
         assert "veilocity rubric" in text(watched, "noscript")
-        watched.shot("streams-loading")
+        watched.shots("streams-loading")
 
 
 def test_an_empty_system_says_why_it_is_empty_and_what_to_do(open_page: OpenPage) -> None:
@@ -50,7 +50,7 @@ def test_an_empty_system_says_why_it_is_empty_and_what_to_do(open_page: OpenPage
         assert "veilocity simulate" in text(watched, "#estimates-body")
         assert "No group was found yet" in text(watched, "#graph-body")
         assert "veilocity rubric --serve" in text(watched, "#course-body")
-        watched.shot("streams-empty")
+        watched.shots("streams-empty")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -104,7 +104,7 @@ def test_a_group_is_reached_chosen_and_left_by_keyboard_and_told_in_words(open_p
         assert watched.page.locator(".graph .group.selected").get_attribute("aria-pressed") == "true"
         label = watched.page.locator(".graph .group.selected").get_attribute("aria-label") or ""
         assert "payments of" in label or "payment of" in label
-        watched.shot("streams-chosen")
+        watched.shots("streams-chosen")
         watched.page.keyboard.press("Escape")
         watched.until(lambda: watched.state()["selected"] is None, "the group is given up")
 
@@ -139,7 +139,7 @@ def test_everything_is_a_table_too(open_page: OpenPage) -> None:
         watched.until(lambda: watched.page.locator("#graph tbody tr").count() == 44, "the groups are listed")
         watched.page.locator("#graph tbody tr:first-child button").click()
         watched.until(lambda: watched.state()["members"] > 0, "a group is chosen from the table")
-        watched.shot("streams-tables")
+        watched.shots("streams-tables")
 
 
 def test_times_are_those_of_the_reader_and_in_utc_on_hover(open_page: OpenPage) -> None:
@@ -171,7 +171,7 @@ def test_a_dead_store_is_told_and_the_last_picture_stays(open_page: OpenPage) ->
         watched.until_connection("store-down")
         assert "The store does not answer" in text(watched, "#notice")
         assert watched.page.locator(".graph .group").count() == 44
-        watched.shot("streams-store-down")
+        watched.shots("streams-store-down")
         world.down = False
         world.progress_document = progress(now_ms(), seq=41)
         watched.until_connection("live")
@@ -183,7 +183,7 @@ def test_silence_is_told_and_a_lost_server_too(open_page: OpenPage) -> None:
         watched = open_page(server, "streams", may_lose_line=True, color_scheme="light", **_DESK)
         watched.until_connection("stale")
         assert "Nothing new for 5 min" in text(watched, "#notice")
-        watched.shot("streams-stale")
+        watched.shots("streams-stale")
         server.stop()
         watched.until_connection("disconnected")
         assert "No connection to the dashboard" in text(watched, "#notice")
@@ -201,7 +201,7 @@ def test_without_permission_nothing_is_shown_and_it_says_so(open_page: OpenPage)
         assert text(watched, ".pill") == "no permission"
         assert "You may not see this page" in text(watched, "#notice")
         assert not watched.page.locator(".sheet").is_visible()
-        watched.shot("streams-forbidden")
+        watched.shots("streams-forbidden")
         watched.complaints[:] = [one for one in watched.complaints if "403" not in one]
 
 
