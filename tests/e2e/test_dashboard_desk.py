@@ -229,7 +229,7 @@ def test_a_link_to_what_no_store_has_says_so_and_opens_what_comes(open_page: Ope
     with DashboardServer(world) as server:
         watched = opened(open_page, server, "#alert=alert00077", may_refuse=(400,))
         watched.until(lambda: "not here" in text(watched, "#evidence"), "it is told")
-        assert "there is no such alert" in text(watched, "#evidence")
+        assert "There is no such alert" in text(watched, "#evidence")
         watched.shots("desk-link-missed")
         assert arrive(world, 77) == "alert00077"
         watched.until(lambda: watched.state()["selected"] == "alert00077", "it opens when it comes")
