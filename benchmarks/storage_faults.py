@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ class Findings(msgspec.Struct):
     """Documents that are not there, or in an older state."""
     doubled: int
     """Documents that are there and should not be, or twice."""
+    where: dict[str, int]
+    """How many were lost of which kind and batch: the faults are told with their batches."""
 
 
 class Verdict(msgspec.Struct):
@@ -104,7 +107,7 @@ class Scale:
 
 
 SHORT = Scale(batches=40, interval_s=0.25, plan=BatchPlan(payments=60, alerts=5, people=30, releases=2), outage_s=1.0, slow_s=1.0)
-LONG = Scale(batches=120, interval_s=0.5, plan=BatchPlan(), outage_s=25.0, slow_s=10.0)
+LONG = Scale(batches=125, interval_s=0.48, plan=BatchPlan(), outage_s=25.0, slow_s=10.0)
 
 
 class Trial:
@@ -252,7 +255,9 @@ class Trial:
             elif document["_id"] not in wanted[kind]:
                 doubled += 1
         kinds = KINDS if store == MONGODB else SEARCHABLE
-        return Findings(documents, sum(len(wanted[kind.name]) for kind in kinds), doubled)
+        missing = [(kind.name, document) for kind in kinds for document in wanted[kind.name].values()]
+        where = Counter(f"{name} of batch {document.get('seq')}" for name, document in missing)
+        return Findings(documents, len(missing), doubled, dict(where))
 
     def _in_mongodb(self) -> Iterator[tuple[str, Document]]:
         for kind in KINDS:

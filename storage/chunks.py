@@ -4,6 +4,9 @@ A chunk is bounded in documents and in bytes, and one chunk is on its way at a t
 store says "too much" or does not answer in time, the next chunk is half as large, down to a single document; each chunk that it takes makes
 the next one an eighth larger. So a store that needs longer for a full chunk than we wait for an answer is served in smaller ones instead of
 being asked the same for ever, and six of seven of its chunks are taken.
+
+A store that went away may have forgotten what it acknowledged just before: a full disk, a primary that was replaced before the others had
+copied from it. Where that can be, a batch with an outage in it is offered once more as a whole when it is done.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ __all__ = ["Answer", "ChunkLimit", "Item", "Step", "Work"]
 
 _SHARE = 8
 """Each chunk that was taken lets the next be larger by this part of itself."""
+_PASSES_AFTER_OUTAGES = 3
+"""A store that goes away in each of them cannot be helped, and the batch has to end."""
 _HOPELESS = 100
 """So many documents refused for good in a row: then the documents are not what is wrong."""
 
@@ -150,15 +155,24 @@ class Step(Generic[_I]):
 
 
 class Work:
-    """One batch and one store: steps in their order, each done once."""
+    """One batch and one store: steps in their order, each done once, and all once more if the store was away meanwhile."""
 
-    def __init__(self, steps: Callable[[list[Refusal]], Iterable[Step[Any]]]) -> None:
-        """Take what makes the steps, each when its time has come; it may add refusals of its own to the list it is given."""
+    def __init__(self, steps: Callable[[list[Refusal]], Iterable[Step[Any]]], *, forgetful: bool = False) -> None:
+        """Nothing is written yet.
+
+        Args:
+            steps: makes the steps, each when its time has come; it may add refusals of its own to the list it is given. Writing them
+                again must change nothing.
+            forgetful: whether the store may lose what it acknowledged when it goes away.
+        """
         self.refused: list[Refusal] = []
         self.moved = 0
         """Documents that the store has dealt with: whoever waits sees whether it gets on."""
+        self._make = steps
         self._steps = iter(steps(self.refused))
         self._now: Step[Any] | None = None
+        self._passes_left = _PASSES_AFTER_OUTAGES if forgetful else 0
+        self._is_doubtful = False
 
     def go_on(self) -> list[Refusal]:
         """Do what is left, and return all that was refused for good since the beginning.
@@ -167,9 +181,22 @@ class Work:
             StoreUnavailableError: the store does not answer; call again, and it goes on where it was.
             StateError: the store refuses everything.
         """
-        while True:
-            self._now = self._now or next(self._steps, None)
-            if self._now is None:
-                return self.refused
-            self._now.run(self)
-            self._now = None
+        try:
+            while True:
+                self._now = self._now or next(self._steps, None)
+                if self._now is not None:
+                    self._now.run(self)
+                    self._now = None
+                elif self._is_doubtful and self._passes_left:
+                    self._begin_again()
+                else:
+                    return self.refused
+        except StoreUnavailableError:
+            self._is_doubtful = True
+            raise
+
+    def _begin_again(self) -> None:
+        self._is_doubtful = False
+        self._passes_left -= 1
+        self.refused = []
+        self._steps = iter(self._make(self.refused))

@@ -169,7 +169,7 @@ class MongoStore:
 
         Guarantee: once it is done, whatever was written before or is written meanwhile, each id holds the newest version offered.
         """
-        return Work(partial(self._steps, batch))
+        return Work(partial(self._steps, batch), forgetful=True)
 
     def write(self, batch: MaskedBatch) -> list[Refusal]:
         """Write everything but the progress; return what was refused for good.

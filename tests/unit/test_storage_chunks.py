@@ -127,6 +127,68 @@ def test_steps_are_done_in_their_order_and_each_begins_when_the_one_before_has_e
     assert (begun, store.held) == (["first", "second"], [1, 2])
 
 
+class Forgetful:
+    """A store that was told to take everything, and has forgotten it when it comes back from the first outages."""
+
+    def __init__(self, outages: int) -> None:
+        self.outages = outages
+        self.held: set[int] = set()
+
+    def steps(self, refused: list[Refusal]) -> Iterator[Step[Numbered]]:
+        refused.append(Refusal("s", "k", "7", 0, "never"))
+        yield Step(map(Numbered, range(5)), self.take, ChunkLimit(2, 1_000))
+        yield Step(map(Numbered, range(5, 7)), self.fall, ChunkLimit(2, 1_000))
+
+    def take(self, items: list[Numbered]) -> Answer[Numbered]:
+        self.held |= {item.number for item in items}
+        return Answer()
+
+    def fall(self, items: list[Numbered]) -> Answer[Numbered]:
+        if self.outages:
+            self.outages -= 1
+            self.held.clear()
+            raise StoreUnavailableError("away, and what it had not yet on disk is lost")
+        return self.take(items)
+
+    def write(self, *, forgetful: bool) -> list[Refusal]:
+        work = Work(self.steps, forgetful=forgetful)
+        while True:
+            try:
+                return work.go_on()
+            except StoreUnavailableError:
+                continue
+
+
+@pytest.mark.parametrize("outages", [0, 1, 2, 3])
+def test_what_was_acknowledged_before_an_outage_is_offered_once_more_when_the_batch_is_done(outages: int) -> None:
+    store = Forgetful(outages)
+    assert len(store.write(forgetful=True)) == 1, "a refusal is told once"
+    assert store.held == set(range(7))
+
+
+def test_a_store_that_is_trusted_is_offered_nothing_twice() -> None:
+    store = Forgetful(1)
+    store.write(forgetful=False)
+    assert store.held == {5, 6}
+
+
+def test_a_store_that_goes_away_in_every_pass_does_not_keep_a_batch_for_ever() -> None:
+    passes: list[int] = []
+
+    def take(items: list[Numbered]) -> Answer[Numbered]:
+        away = len(passes) % 2 == 0
+        passes.append(items[0].number)
+        if away:
+            raise StoreUnavailableError("away")
+        return Answer()
+
+    work = Work(lambda _: [Step([Numbered(1)], take, ChunkLimit(2, 1_000))], forgetful=True)
+    for _ in range(4):
+        with pytest.raises(StoreUnavailableError):
+            work.go_on()
+    assert work.go_on() == []
+
+
 class Clock(Event):
     """Waiting that takes no time and is added up."""
 
