@@ -197,10 +197,10 @@ class Feeder:
 
     def run(self, load: Load, seconds: float) -> Fed:
         """Write a load for so many seconds; a batch that is late is written at once and none is left out."""
-        counts = zip(*(counts(rate, load.batches) for rate in (load.positions, load.payments, load.alerts)), strict=True)
+        planned = zip(*(counts(rate, load.batches) for rate in (load.positions, load.payments, load.alerts)), strict=True)
         began, began_ms = time.monotonic(), _now_ms()
         fed = Fed(seconds=seconds, positions=0)
-        for number, (positions, payments, alerts) in zip(range(int(seconds * load.batches)), counts, strict=False):
+        for number, (positions, payments, alerts) in zip(range(int(seconds * load.batches)), planned, strict=False):
             due_s = (number + 1) / load.batches
             time.sleep(max(0.0, began + due_s - time.monotonic()))
             minute_ms = _now_ms() // _MINUTE_MS * _MINUTE_MS
