@@ -161,6 +161,7 @@ class MongoStore:
         self._client = connect(settings, socket_timeout_ms=socket_timeout_ms)
         self._database: Database[Document] = self._client[settings.mongodb_database]
         self._transactions: bool | None = None
+        self._was_refused = False
         self._inserted = ChunkLimit(_INSERTED_DOCUMENTS, _CHUNK_BYTES)
         self._replaced = ChunkLimit(_TRANSACTION_DOCUMENTS, _CHUNK_BYTES)
 
@@ -271,7 +272,7 @@ class MongoStore:
                 pass
             except StoreUnavailableError:
                 # It may come back as another kind of server.
-                self._transactions = None
+                self._transactions, self._was_refused = None, True
                 raise
         verdict = self._attempt(kind, items, lambda: collection.bulk_write(operations, ordered=False))
         # Two writers made the same document at once: with its id there it is an update.
@@ -280,7 +281,7 @@ class MongoStore:
 
     def _forget_positions(self, items: list[_Item]) -> Answer[_Item]:
         """Delete positions whose ids nobody has any more; once in a period, so it may read them all."""
-        with translated():
+        with self._outside_transactions():
             self._database[POSITIONS.name].delete_many({"minute_ms": {"$lt": items[0].version}})
         return Answer()
 
@@ -292,14 +293,35 @@ class MongoStore:
             self._transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
         return self._transactions
 
-    @staticmethod
-    def _attempt(kind: str, items: list[_Item], write: Callable[[], object]) -> Verdict[_Item]:
+    def _attempt(self, kind: str, items: list[_Item], write: Callable[[], object]) -> Verdict[_Item]:
         try:
-            with _writing():
+            with self._outside_transactions():
                 write()
         except BulkWriteError as cause:
             return judge(MONGODB, kind, items, cause.details)
         return Verdict()
+
+    @contextmanager
+    def _outside_transactions(self) -> Iterator[None]:
+        if self._was_refused:
+            self._end_forgotten_transactions()
+        try:
+            with _writing():
+                yield
+        except StoreUnavailableError:
+            self._was_refused = True
+            raise
+
+    def _end_forgotten_transactions(self) -> None:
+        """Let the server find transactions whose writer was killed and whose time is over: they hold the documents that we write.
+
+        MongoDB looks for them by itself. SecantusDB looks only when a transaction is begun, and until then repeats for ever, without an
+        answer, a write outside of one that meets such a document.
+        """
+        if self._has_transactions():
+            with translated(), self._client.start_session() as session, session.start_transaction():
+                self._database[PROGRESS.name].find_one({}, {"_id": 1}, session=session)
+        self._was_refused = False
 
     @property
     def database(self) -> Database[Document]:
