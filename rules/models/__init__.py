@@ -1,0 +1,5 @@
+"""Learned rules: models that score payments beside the written rules.
+
+`features` says what a model sees, `observing` watches the engine and takes the rows, `table` makes them of recorded events for training,
+and `scoring` puts the scores into the decisions of the running service. One code makes the rows of training and of the stream.
+"""
