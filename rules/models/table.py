@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rules.engine import Engine
+from rules.engine import Engine, Outcome
 from rules.library import default_rule_book
 from rules.models.features import FEATURES
 from rules.models.observing import observe
@@ -29,7 +29,9 @@ class FeatureTable(NamedTuple):
     """Shape (n, len(FEATURES)); NaN where a figure is not known."""
 
 
-def feature_table(events: Iterable[Fix | Transaction], engine: Engine | None = None) -> FeatureTable:
+def feature_table(
+    events: Iterable[Fix | Transaction], engine: Engine | None = None, told: Callable[[Outcome], object] = lambda _: None
+) -> FeatureTable:
     """Return the rows that the rules service would score, had it read these events.
 
     Guarantee: bit for bit those of the stream, however it was cut into batches or interrupted. Repeats, events that cannot be, and payments
@@ -38,6 +40,7 @@ def feature_table(events: Iterable[Fix | Transaction], engine: Engine | None = N
     Args:
         events: of any number of subjects, in the order of arrival.
         engine: with the rules in force; by default those that Veilocity brings. What a rule flags teaches no habits, so it matters.
+        told: is given each outcome, for whoever wants the decisions of the written rules as well.
 
     >>> feature_table([]).rows.shape == (0, len(FEATURES))
     True
@@ -56,6 +59,7 @@ def feature_table(events: Iterable[Fix | Transaction], engine: Engine | None = N
         except InvalidInputError:
             # The service writes it to `rejects`, and no decision on it.
             continue
+        told(outcome)
         for decision, row in zip(outcome.decisions, rows, strict=True):
             if row is not None and decision.revision == 1:
                 ids.append(decision.transaction.id)
