@@ -104,7 +104,7 @@ _TRANSACTION = (
     Field("place_accuracy_m", Kind.FIGURE, ("place_accuracy_m",)),
     Field("score", Kind.FRACTION, ("score",), ("score",)),
     *_labels("currency merchant category channel device_type country verdict reasons severity revision"),
-    *_labels("rule_versions schema", stored=False),
+    *_labels("rule_versions learned schema", stored=False),
 )
 _ALERT = (
     _identifier("id", TokenKind.ALERT, "id"),
