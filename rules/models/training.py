@@ -1,7 +1,7 @@
 """Training of both models: learned on the training slice, chosen on folds within it, calibrated on a later slice.
 
-The test slice is touched by `judge_scores` alone, after everything is fitted. Frauds are few, so honest payments weigh less: the weights come
-from the payments that are learned from, never from those that judge.
+The test slice is touched by `judge_scores` alone, after everything is fitted. Frauds are few, so they may weigh more: the weights come from
+the payments that are learned from, never from those that judge.
 """
 
 from __future__ import annotations
@@ -42,12 +42,10 @@ class Choice(NamedTuple):
 
 
 _CHOICES = (
-    Choice(8, 0.05, 150, 0.0),
-    Choice(8, 0.05, 150, 0.5),
-    Choice(16, 0.05, 150, 0.0),
-    Choice(16, 0.05, 150, 0.5),
-    Choice(16, 0.1, 150, 0.5),
-    Choice(31, 0.1, 150, 0.0),
+    Choice(8, 0.1, 100, 0.0),
+    Choice(8, 0.1, 100, 0.5),
+    Choice(16, 0.1, 100, 0.0),
+    Choice(16, 0.1, 100, 0.5),
 )
 
 
@@ -120,10 +118,10 @@ def choose(
     best, best_score = plan.choices[0], -1.0
     parts = [one for one in folds(data.event_ms, rows) if data.frauds[one.train].any() and data.frauds[one.judge].any()]
     for choice in plan.choices:
-        found = [
-            pr_auc(data.frauds[one.judge], trees_of(fit(data.take(one.train), choice, plan.seed)).raw(data.rows[one.judge]))
-            for one in parts
-        ]
+        found = []
+        for one in parts:
+            trees = trees_of(fit(data.take(one.train), choice, plan.seed))
+            found.append(pr_auc(data.frauds[one.judge], trees.raw(data.rows[one.judge])))
         score = float(np.mean(found)) if found else 0.0
         if score > best_score:
             best, best_score = choice, score
