@@ -28,14 +28,14 @@ def engine_of(settings: Settings) -> Engine:
     return Engine(rule_book_of(settings))
 
 
-def scorer_of(settings: Settings) -> Scorer | None:
-    """Return the learned rules that the settings ask for; None where they ask for none."""
+def scorer_of(settings: Settings, engine: Engine) -> Scorer | None:
+    """Return the learned rules that the settings ask for, beside an engine; None where they ask for none."""
     if not settings.rules_models_dir:
         return None
     from rules.models.registry import Registry  # noqa: PLC0415  # a service without learned rules pays for none of it
     from rules.models.scoring import Scorer  # noqa: PLC0415  # as above
 
-    return Scorer(Registry(Path(settings.rules_models_dir)), cast("Policy", settings.rules_models_policy))
+    return Scorer(Registry(Path(settings.rules_models_dir)), engine.sight, cast("Policy", settings.rules_models_policy))
 
 
 def newest_ns(state: SubjectState | bytes) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from rules.hosting import Engine, Outcome, SubjectState
 from rules.journal import FORMAT, Entry, entry_key, pack
 from rules.merge import FIX, PAYMENT, Record, Run
-from rules.models.observing import Row, observe
+from rules.models.observing import Answer, Row, observe
 from rules.snapshots import BUCKETS, Pace
 from rules.store import StateStore, bucket_of
 from veilocity.contracts import Alert, Decision, Fix, Reject, RulesProgress, Transaction, decode, encode
@@ -76,7 +76,7 @@ class Learned(Protocol):
     def look(self, now_s: float) -> None:
         """Take up other models where there are any; between two batches."""
 
-    def answers(self, decisions: Sequence[Decision], rows: Sequence[Row | None]) -> list[Decision]:
+    def answers(self, decisions: Sequence[Decision], rows: Sequence[Row | None]) -> list[Answer]:
         """Return the decisions with what the learned rules say of them."""
 
 
@@ -256,7 +256,9 @@ class Partition:
         decisions = [decision for _, outcome, _ in waiting for decision in outcome.decisions]
         answered = iter(self._learned.answers(decisions, [row for _, _, rows in waiting for row in rows]))
         for key, outcome, _ in waiting:
-            self._send(outcome._replace(decisions=tuple(islice(answered, len(outcome.decisions)))), key)
+            answers = list(islice(answered, len(outcome.decisions)))
+            opened = tuple(one.alert for one in answers if one.alert is not None)
+            self._send(outcome._replace(decisions=tuple(one.decision for one in answers), alerts=outcome.alerts + opened), key)
 
     def commit(self, now_s: float, *, save_all: bool = False) -> None:
         """Make the results of everything processed so far visible, once.

@@ -51,7 +51,7 @@ class Service:
         """
         self._settings = settings
         self._engine = engine_of(settings)
-        self._learned = scorer_of(settings)
+        self._learned = scorer_of(settings, self._engine)
         self._ranks = {topic_name(settings, topic): rank for rank, topic in enumerate(INPUTS)}
         self._stopping = stopping
         self._recovering = False

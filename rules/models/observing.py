@@ -7,15 +7,27 @@ the states are the same with and without models, and a restart needs no model of
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from rules.engine import Engine, Outcome
 from rules.models.features import row_of
 from rules.ruling import FUTURE_TIME, TOO_LATE
 from rules.subject import SubjectState
-from veilocity.contracts import Decision, Fix, Transaction
+from veilocity.contracts import Alert, Decision, Fix, Transaction
 
-__all__ = ["Row", "observe"]
+__all__ = ["Answer", "Row", "observe"]
 
 Row = tuple[float, ...]
+
+
+class Answer(NamedTuple):
+    """A decision with what the learned rules say of it."""
+
+    decision: Decision
+    alert: Alert | None = None
+    """That a learned rule opened."""
+
+
 _OUTSIDE = frozenset((TOO_LATE, FUTURE_TIME))
 """Reasons of a payment that never entered the history: what came before it is not known."""
 

@@ -20,6 +20,7 @@ from veilocity.contracts import (
     FixFlag,
     IdentifierKind,
     Item,
+    LearnedScore,
     Observation,
     ObservationKind,
     Reject,
@@ -153,6 +154,14 @@ GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
         '"amount_minor":1299,"currency":"EUR","merchant":"m1","category":"grocery","channel":"card-present","card":"c1",'
         '"lat":-33.8688,"lon":151.2093,"country":"AU"},"verdict":"flagged","score":0.97,"reasons":["impossible-travel"],'
         '"rule_versions":{"impossible-travel":"1"},"alert_id":"a1","severity":"high","revision":2}',
+    ),
+    "Decision of learned rules": (
+        msgspec.structs.replace(DECISION, learned=(LearnedScore("learned-boosting", "0001-3f2a9c1d", 0.75, 0.5, {"phone_km": 9.0}),)),
+        '{"transaction":{"id":"t1","subject":"p1","authorised_ms":1690598222000,"received_ms":1690598223000,'
+        '"amount_minor":1299,"currency":"EUR","merchant":"m1","category":"grocery","channel":"card-present","card":"c1",'
+        '"lat":-33.8688,"lon":151.2093,"country":"AU"},"verdict":"flagged","score":0.97,"reasons":["impossible-travel"],'
+        '"rule_versions":{"impossible-travel":"1"},"alert_id":"a1","severity":"high","revision":2,"learned":[{"rule":"learned-boosting",'
+        '"version":"0001-3f2a9c1d","score":0.75,"threshold":0.5,"figures":{"phone_km":9.0}}]}',
     ),
     "Reject": (
         REJECT,

@@ -14,8 +14,9 @@ from ingest.simulator.weeks import WeekPlan, labelled_week
 from rules.models.registry import Registry
 from rules.models.table import feature_table
 from tests.integration.model_world import publish, stump
-from tests.integration.rules_cluster import city, decisions, events_read, is_amended, own_topics, running, until, write
-from veilocity.contracts import Decision, Transaction
+from tests.integration.rules_cluster import alerts, city, decisions, events_read, is_amended, own_topics, progress, running, until, write
+from tests.unit.rules_world import payment
+from veilocity.contracts import Decision, Transaction, Verdict
 from veilocity.settings import Settings
 
 pytestmark = pytest.mark.services
@@ -29,6 +30,10 @@ def cluster(kafka_server: str, tmp_path: Path) -> Iterator[Settings]:
 
 def first_decisions(settings: Settings) -> list[Decision]:
     return [one for one in decisions(settings) if not is_amended(one)]
+
+
+def metrics(settings: Settings) -> str:
+    return httpx.get(f"http://127.0.0.1:{settings.rules_metrics_port}/metrics").text
 
 
 def versions(found: list[Decision]) -> Counter[str]:
@@ -72,7 +77,7 @@ def test_promotions_under_load_and_a_kill_lose_and_double_nothing(cluster: Setti
             else:
                 known.append(publish(folder, stump("amount_log", 1.0, slope=2.0 + number)))
         until(lambda: events_read(cluster) >= len(events))
-        until(lambda: known[-1] in httpx.get(f"http://127.0.0.1:{cluster.rules_metrics_port}/metrics").text)
+        until(lambda: known[-1] in metrics(cluster))
         code, log, _ = service.stop()
     assert code == 0, log
     found = first_decisions(cluster)
@@ -80,3 +85,28 @@ def test_promotions_under_load_and_a_kill_lose_and_double_nothing(cluster: Setti
     assert all(len(one.learned) == 1 for one in found)
     assert set(versions(found)) <= set(known)
     assert len(versions(found)) >= 2
+
+
+def test_under_verdict_a_learned_rule_flags_and_a_damaged_registry_changes_nothing(cluster: Settings) -> None:
+    folder = Path(cluster.rules_models_dir)
+    version = publish(folder, stump("amount_log", 1.0))
+    with running(cluster, rules_models_policy="verdict") as service:
+        write(cluster, [payment(0.0, id="first")])
+        until(lambda: len(decisions(cluster)) == 1)
+        pointer = folder / "active.json"
+        kept = pointer.read_bytes()
+        pointer.write_bytes(kept[: len(kept) // 2])
+        until(lambda: 'veilocity_rules_model_refused_total{reason="registry"} 1.0' in metrics(cluster))
+        write(cluster, [payment(60.0, id="second")])
+        until(lambda: len(decisions(cluster)) == 2)
+        pointer.write_bytes(kept)
+        code, log, _ = service.stop()
+    assert code == 0, log
+    assert "Learned rules were refused" in log
+    found = decisions(cluster)
+    assert {one.transaction.id: (one.verdict, one.reasons[0], one.rule_versions) for one in found} == {
+        name: (Verdict.FLAGGED, "learned-boosting", {"learned-boosting": version}) for name in ("first", "second")
+    }
+    assert {one.alert_id for one in found} == {alert.id for alert in alerts(cluster)}
+    assert {alert.rule_version for alert in alerts(cluster)} == {version}
+    assert sum(one.alerts_opened for one in progress(cluster)) == sum(one.flagged for one in progress(cluster)) == 2
