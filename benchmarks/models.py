@@ -1,7 +1,7 @@
 """What learned rules are worth beside the written ones on the same payments, and what vectorised scoring saves.
 
-Run it with `make bench-models`. The payments are those of `veilocity models train` with its defaults, a pure function of the seed; the models
-are trained on the first half of four weeks and judged on the last part, which nothing was fitted on.
+Run it with `make bench-models`. The payments are those of `veilocity models train` with its defaults, a pure function of the seed; the
+models are trained on the first half of four weeks and judged on the last part, which nothing was fitted on.
 """
 
 from __future__ import annotations

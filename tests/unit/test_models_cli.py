@@ -31,7 +31,8 @@ def called(*arguments: str) -> str:
 def files(tmp_path: Path) -> tuple[str, str]:
     """Three weeks of payments of ten people, some of them large and at night: those are the frauds."""
     rng = random.Random(5)  # noqa: S311  # test data
-    payments, labels = [], []
+    payments: list[Transaction] = []
+    labels: list[dict[str, str | None]] = []
     for number in range(1_000):
         fraud = rng.random() < 0.12
         at_ms = START_MS + int(number * 21 * 24 * HOUR_MS / 1_000)

@@ -49,10 +49,11 @@ def test_promotions_and_rollbacks_walk_back_to_nothing(tmp_path: Path) -> None:
     registry.promote("boosting", second, NOW_MS)
     assert registry.stamp() == stamps[-1]
     assert registry.active()[0].threshold == 2.0
-    for step in (first, None):
-        assert registry.rollback("boosting", NOW_MS) == step
+    back: list[str | None] = [first, None]
+    for before in back:
+        assert registry.rollback("boosting", NOW_MS) == before
         stamps.append(registry.stamp())
-        assert [model.version for model in registry.active()] == ([step] if step else [])
+        assert [model.version for model in registry.active()] == ([before] if before else [])
     assert len(set(stamps)) == 5
     with pytest.raises(SettingsError, match="no promotion"):
         registry.rollback("boosting", NOW_MS)
