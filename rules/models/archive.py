@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import zipfile
 from typing import Any
 
 import msgspec
@@ -84,10 +83,12 @@ def from_bytes(data: bytes, version: str = "") -> Boosting | Autoencoder:
         about = msgspec.json.decode(arrays.pop("about").tobytes(), type=_About)
         if about.layout > LAYOUT:
             raise StateError("a model was written by a newer Veilocity: upgrade this program, or train the model anew")
-        model = _model(about, arrays, version)
-    except (ValueError, KeyError, EOFError, OSError, TypeError, zipfile.BadZipFile, msgspec.MsgspecError) as cause:
+        return _model(about, arrays, version)
+    except StateError:
+        raise
+    except Exception as cause:
+        # A damaged file fails anywhere between zip, the tokenizer of numpy's headers and our own checks: all of it means the same.
         raise StateError(f"a model's file cannot be read ({type(cause).__name__}): train it anew, or go back to another version") from cause
-    return model
 
 
 def _model(about: _About, arrays: dict[str, Any], version: str) -> Boosting | Autoencoder:

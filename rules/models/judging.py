@@ -146,7 +146,7 @@ def judge_scores(data: Labelled, scores: Floats, threshold: float, alerts_per_da
 
 def best_feature(data: Labelled, features: tuple[str, ...]) -> tuple[str, float]:
     """Return the single feature that ranks frauds best, in its better direction, and its PR-AUC: near 1 the labels would be trivial."""
-    found = {}
+    found: dict[str, float] = {}
     for number, name in enumerate(features):
         column = data.rows[:, number]
         for sign in (1.0, -1.0):

@@ -90,8 +90,7 @@ def train(data: Labelled, plan: TrainingPlan) -> Trained:
     for rows in split:
         if data.frauds[rows].sum() < _LEAST_FRAUDS or data.frauds[rows].all():
             raise SettingsError(f"each slice of time needs {_LEAST_FRAUDS} fraudulent payments and honest ones: give more weeks or people")
-    # More threads would add up in another order from run to run.
-    with library("threadpoolctl").threadpool_limits(limits=1):
+    with _one_thread():
         choice, folded = choose(data, split.train, plan)
         boosting = _boosting(data, split, choice, plan)
         autoencoder = _autoencoder(data, split, plan)
@@ -139,7 +138,8 @@ def fit_trees(data: Labelled, choice: Choice, seed: int) -> Any:
         early_stopping=False,  # it would hold back payments at random, not in time
         random_state=seed,
     )
-    return trees.fit(data.rows, data.frauds, sample_weight=fraud_weights(data.frauds, choice.fraud_weight))
+    with _one_thread():
+        return trees.fit(data.rows, data.frauds, sample_weight=fraud_weights(data.frauds, choice.fraud_weight))
 
 
 def trees_of(classifier: Any) -> Trees:
@@ -161,6 +161,13 @@ def trees_of(classifier: Any) -> Trees:
         depth=int(flat["depth"].max()),
         baseline=float(np.ravel(classifier._baseline_prediction)[0]),  # noqa: SLF001  # as above
     )
+
+
+def _one_thread() -> Any:
+    """Return a context in which the libraries use one thread: more would add up in another order from run to run, and gain little."""
+    for module in ("sklearn.ensemble", "sklearn.neural_network"):
+        library(module)  # only libraries that are loaded can be limited
+    return library("threadpoolctl").threadpool_limits(limits=1)
 
 
 def _boosting(data: Labelled, split: Split, choice: Choice, plan: TrainingPlan) -> Boosting:
