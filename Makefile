@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-ingest bench-e2e bench-quality bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries bench-dashboard soak soak-privacy soak-storage clean
+.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-ingest bench-e2e bench-quality bench-models bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries bench-dashboard soak soak-privacy soak-storage clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -55,6 +55,9 @@ bench-e2e: install ## measure the whole system: rate, delays, starts
 
 bench-quality: install ## judge labelled weeks of confusers and fraud, and keep the tables
 	$(BIN)/python -m benchmarks.quality $(ARGS)
+
+bench-models: install ## train the learned rules on labelled weeks, and judge them beside the written rules
+	$(BIN)/python -m benchmarks.models $(ARGS)
 
 bench-sketches: install ## measure the streaming algorithms against their peers
 	$(BIN)/python -m benchmarks.sketches

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import msgspec
 
+from dashboard.health_models import LearnedRule, learned_rules
 from dashboard.scraping import EMPTY, Scrape
 
 __all__ = ["Figures", "Flow", "Lag", "Latency", "Look", "Problem", "Size", "figures", "latency", "quantile"]
@@ -98,6 +99,8 @@ class Figures(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...]
     sizes: tuple[Size, ...]
     flows: tuple[Flow, ...]
+    models: tuple[LearnedRule, ...]
+    """Learned rules in force."""
 
 
 _LATENCIES: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
@@ -127,6 +130,7 @@ _PROBLEMS = (
     ("ingest", "ingest_rejects_total", "Items rejected", "reason", ()),
     ("ingest", "ingest_requests_total", "Requests refused", "outcome", ("ok",)),
     ("rules", "rules_events_total", "Events left out", "outcome", ("decided", "fixes_kept", "fixes_thinned")),
+    ("rules", "rules_model_refused_total", "Learned rules refused", "reason", ()),
     ("rules", "rules_expired_records_total", "Records expired before they were judged", "topic", ()),
     ("privacy", "privacy_rejected_total", "Records that did not decode", "reason", ()),
     ("privacy", "store_retries_total", "Calls to a store repeated", "store", ()),
@@ -238,6 +242,7 @@ def figures(looks: Sequence[Look]) -> Figures:
             if (value := last.of(service).value(f"veilocity_{metric}", **labels)) is not None
         ),
         flows=tuple(_flow(looks, service, f"veilocity_{metric}", name, about, labels) for service, metric, name, about, labels in _FLOWS),
+        models=learned_rules(last.of("rules"), last.of("dashboard")),
     )
 
 

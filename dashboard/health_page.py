@@ -24,6 +24,7 @@ _PAGE = document(
         panel("balance", "Conservation", "nothing lost, nothing doubled"),
         panel("errors", "Errors by reason"),
         panel("sizes", "What is held"),
+        panel("models", "Learned rules", "what scores beside the written rules, and how well"),
     ),
     "This page needs JavaScript. <code>veilocity doctor</code> and Grafana's dashboard “Service health” tell the same.",
 )

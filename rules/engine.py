@@ -248,7 +248,7 @@ class Engine:
 
     def _transaction(self, state: SubjectState, transaction: Transaction) -> Outcome:
         book, event_ns = self.book, transaction.authorised_ms * 1_000_000
-        if not _FIRST_NS <= event_ns < _LAST_NS:
+        if not self.has_possible_time(transaction):
             raise InvalidInputError(RejectReason.INVALID_TIME, "the event time must lie between 2000 and 2200: check its unit")
         if not _remember(state, transaction.id):
             return Outcome("transactions_duplicate")
@@ -256,7 +256,7 @@ class Engine:
             return Outcome("decided", (not_scorable(transaction, FUTURE_TIME, book),))
         if event_ns < state.newest_ns and event_ns < horizon_ns(state, book):
             return Outcome("decided", (not_scorable(transaction, TOO_LATE, book),))
-        payment = Payment(self._sight(transaction), pack(transaction))
+        payment = Payment(self.sight(transaction), pack(transaction))
         in_order = not state.payments or state.payments[-1].key < payment.key
         state.newest_ns = max(state.newest_ns, event_ns)
         if in_order and self._shortcuts and event_ns > state.alarmed_ns:
@@ -270,7 +270,12 @@ class Engine:
             advance(state, transaction.subject, horizon, book)
         return Outcome("decided", judgement.decisions, judgement.alerts)
 
-    def _sight(self, transaction: Transaction) -> Sight:
+    def has_possible_time(self, transaction: Transaction) -> bool:
+        """Say whether the time of a payment is one that the history can hold."""
+        return _FIRST_NS <= transaction.authorised_ms * 1_000_000 < _LAST_NS
+
+    def sight(self, transaction: Transaction) -> Sight:
+        """Return a payment as it is judged: without a usable place where its terminal moves, and as sure as is known of its merchant."""
         places = self.book.places
         sight = payment_sight(transaction, places.default_place_accuracy_m)
         if sight.accuracy_dm < 0:

@@ -13,6 +13,7 @@ import msgspec
 from rules.catalogue import RULE_TYPES
 from rules.episodes import recompute
 from rules.files.schema import RuleFile
+from rules.models.alerts import rebuilt
 from veilocity.contracts import Alert, Observation
 from veilocity.geo import SPHERE_ERROR, great_circle_m
 
@@ -112,6 +113,9 @@ def _journey(alert: Alert) -> Iterator[str]:
 
 def _faults(alert: Alert) -> Iterator[str]:
     """Yield what does not follow: names of fields, or a sentence."""
+    if alert.rule.startswith("learned-"):
+        yield from _learned_faults(alert)
+        return
     rule_type = RULE_TYPES.get(alert.rule)
     if rule_type is None:
         yield f"this program has no rule {alert.rule}"
@@ -127,6 +131,16 @@ def _faults(alert: Alert) -> Iterator[str]:
     for name in Alert.__struct_fields__:
         if getattr(again, name) != getattr(alert, name):
             yield name
+
+
+def _learned_faults(alert: Alert) -> Iterator[str]:
+    """Yield what does not follow from score and threshold; that the score is the model's, only the model of that version can say."""
+    try:
+        again = rebuilt(alert)
+    except (KeyError, TypeError) as fault:
+        yield f"a fact or a parameter is missing or of another type ({fault})"
+        return
+    yield from (name for name, value in again.items() if getattr(alert, name) != value)
 
 
 def _observation(seen: Observation) -> str:

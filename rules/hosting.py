@@ -6,6 +6,9 @@ all host the same engine.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
 from rules import codec
 from rules.codec import dump, load
 from rules.engine import Engine, Outcome
@@ -13,12 +16,26 @@ from rules.library import rule_book_of
 from rules.subject import SubjectState
 from veilocity.settings import Settings
 
-__all__ = ["Engine", "Outcome", "SubjectState", "dump", "engine_of", "load", "newest_ns"]
+if TYPE_CHECKING:
+    from rules.models.scoring import Scorer
+    from rules.models.verdict import Policy
+
+__all__ = ["Engine", "Outcome", "SubjectState", "dump", "engine_of", "load", "newest_ns", "scorer_of"]
 
 
 def engine_of(settings: Settings) -> Engine:
     """Return the engine that the settings in force ask for."""
     return Engine(rule_book_of(settings))
+
+
+def scorer_of(settings: Settings, engine: Engine) -> Scorer | None:
+    """Return the learned rules that the settings ask for, beside an engine; None where they ask for none."""
+    if not settings.rules_models_dir:
+        return None
+    from rules.models.registry import Registry  # noqa: PLC0415  # a service without learned rules pays for none of it
+    from rules.models.scoring import Scorer  # noqa: PLC0415  # as above
+
+    return Scorer(Registry(Path(settings.rules_models_dir)), engine.sight, cast("Policy", settings.rules_models_policy))
 
 
 def newest_ns(state: SubjectState | bytes) -> int:

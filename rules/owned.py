@@ -67,6 +67,7 @@ class Owned:
             now_s: monotonic time at which the client was last asked for records.
             is_drained: whether it then handed out all it had.
         """
+        self.partition.look(now_s)
         while (run := self._merge.ready(self._holds_more, now_s, is_drained=is_drained)) is not None:
             if not self.partition.is_dirty:
                 self._opened_s = now_s
@@ -75,6 +76,7 @@ class Owned:
             self._worked_s = time.monotonic()
             if self._worked_s - now_s > _TURN_S:
                 break
+        self.partition.score()
 
     def is_committing(self) -> bool:
         """Say whether a commit is under way; raise what one that ended failed of."""

@@ -7,19 +7,21 @@ says how to make them again from the inputs, and now and then a bucket of them i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from rules.hosting import Engine, Outcome, SubjectState
 from rules.journal import FORMAT, Entry, entry_key, pack
 from rules.merge import FIX, PAYMENT, Record, Run
+from rules.models.observing import Answer, Row, observe
 from rules.snapshots import BUCKETS, Pace
 from rules.store import StateStore, bucket_of
 from veilocity.contracts import Alert, Decision, Fix, Reject, RulesProgress, Transaction, decode, encode
 from veilocity.errors import RejectError, RejectReason
 from veilocity.topics import ALERTS, DECISIONS, FIXES, REJECTS, RULES_PROGRESS, RULES_STATE, TRANSACTIONS, Topic
 
-__all__ = ["INPUTS", "Judge", "Outbox", "Partition", "Position", "Tally"]
+__all__ = ["INPUTS", "Judge", "Learned", "Outbox", "Partition", "Position", "Tally"]
 
 INPUTS = (FIXES, TRANSACTIONS)
 """The input topics by rank."""
@@ -64,6 +66,20 @@ class Tally(NamedTuple):
     """Revisions by rule, state and severity."""
 
 
+class Learned(Protocol):
+    """The learned rules in force: `rules.models.scoring.Scorer`, or a test's own."""
+
+    @property
+    def is_scoring(self) -> bool:
+        """Whether any model is in force, so that rows are wanted."""
+
+    def look(self, now_s: float) -> None:
+        """Take up other models where there are any; between two batches."""
+
+    def answers(self, decisions: Sequence[Decision], rows: Sequence[Row | None]) -> list[Answer]:
+        """Return the decisions with what the learned rules say of them."""
+
+
 class Judge:
     """The engine and the states it works on."""
 
@@ -82,6 +98,20 @@ class Judge:
         event = _read(record)
         bucket = bucket_of(event.subject)
         return event.subject, self._process(event, bucket)
+
+    def judge_with_rows(self, record: Record) -> tuple[str, Outcome, tuple[Row | None, ...]]:
+        """Judge one record; return also a row for each decision, for the learned rules.
+
+        Raises:
+            RejectError: the record is no event; nothing was changed.
+            StateError: the subject's saved state cannot be read.
+        """
+        event = _read(record)
+        bucket = bucket_of(event.subject)
+        state = self.store.load(event.subject, bucket) or SubjectState()
+        outcome, rows = observe(self.engine, state, event)
+        self.store.keep(event.subject, bucket, state)
+        return event.subject, outcome, rows
 
     def repeat(self, record: Record, sequence: int, saved_at: Mapping[int, int]) -> None:
         """Do again what a record did to the state, unless its bucket was saved after that.
@@ -116,7 +146,15 @@ def _read(record: Record) -> Fix | Transaction:
 class Partition:
     """The work on one partition, and what has not been committed of it."""
 
-    def __init__(self, judge: Judge, outbox: Outbox, progress: RulesProgress, position: Position, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        outbox: Outbox,
+        progress: RulesProgress,
+        position: Position,
+        pace: Pace | None = None,
+        learned: Learned | None = None,
+    ) -> None:
         """Go on from what was recovered.
 
         Args:
@@ -125,6 +163,7 @@ class Partition:
             progress: counters as of the last commit, with the number of the partition.
             position: as of the last commit.
             pace: how often states are saved.
+            learned: rules that score the decisions of a batch together; None for none.
         """
         self.number = progress.partition
         self._judge = judge
@@ -144,6 +183,8 @@ class Partition:
         self._committed_s: float | None = None
         self._told: Counter[str] = Counter(self._counts)
         self._alerts: Counter[tuple[str, str, str]] = Counter()
+        self._learned = learned
+        self._waiting: list[tuple[bytes, Outcome, tuple[Row | None, ...]]] = []
 
     @property
     def is_dirty(self) -> bool:
@@ -166,12 +207,13 @@ class Partition:
         return RulesProgress(self.number, **self._counts)
 
     def process(self, run: Run) -> None:
-        """Judge the records of one run, in order, and send their results.
+        """Judge the records of one run, in order, and send their results; with learned rules those wait for `score`.
 
         Raises:
             StateError: a subject's saved state cannot be read.
         """
-        counts, judge = self._counts, self._judge.judge
+        is_scoring = self._learned is not None and self._learned.is_scoring
+        counts, judge = self._counts, self._judge_and_hold if is_scoring else self._judge.judge
         for record in run.records:
             try:
                 subject, outcome = judge(record)
@@ -190,6 +232,34 @@ class Partition:
         self._events += len(run.records)
         self._latest_ns = max(self._latest_ns, run.records[-1].timestamp_ms * 1_000_000)
 
+    def _judge_and_hold(self, record: Record) -> tuple[str, Outcome]:
+        """Judge a record and hold back what it leads to, until the whole batch is scored; return what is left to say at once."""
+        subject, outcome, rows = self._judge.judge_with_rows(record)
+        if outcome.decisions or outcome.alerts:
+            self._waiting.append((subject.encode(), outcome, rows))
+        return subject, Outcome(outcome.counted)
+
+    def look(self, now_s: float) -> None:
+        """Take up other learned rules where there are any; between two batches.
+
+        Args:
+            now_s: monotonic time.
+        """
+        if self._learned is not None and not self._waiting:
+            self._learned.look(now_s)
+
+    def score(self) -> None:
+        """Let the learned rules score all decisions that wait for it, together, and send them."""
+        if self._learned is None or not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        decisions = [decision for _, outcome, _ in waiting for decision in outcome.decisions]
+        answered = iter(self._learned.answers(decisions, [row for _, _, rows in waiting for row in rows]))
+        for key, outcome, _ in waiting:
+            answers = list(islice(answered, len(outcome.decisions)))
+            opened = tuple(one.alert for one in answers if one.alert is not None)
+            self._send(outcome._replace(decisions=tuple(one.decision for one in answers), alerts=outcome.alerts + opened), key)
+
     def commit(self, now_s: float, *, save_all: bool = False) -> None:
         """Make the results of everything processed so far visible, once.
 
@@ -197,6 +267,7 @@ class Partition:
             now_s: monotonic time.
             save_all: save every changed bucket, as far as one transaction may hold.
         """
+        self.score()
         sequence = self._position.sequence + 1
         elapsed_s = now_s - (self._committed_s if self._committed_s is not None else now_s)
         self._due += self._pace.buckets(self._events, elapsed_s, self._store.subjects, self._store.size_bytes)

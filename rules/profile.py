@@ -130,6 +130,10 @@ class Profile(msgspec.Struct, array_like=True):
             if record[0] >= start_ns:
                 yield Recent._make(record)
 
+    def newest(self) -> Recent | None:
+        """Return the newest payment, however long ago it was; None where there never was one."""
+        return Recent._make(_RECENT.unpack_from(self.recent, len(self.recent) - RECENT_BYTES)) if self.recent else None
+
     def reaches(self, most: int, start_ns: int) -> bool:
         """Say whether one more payment is at least so many since a time within the last day: how long ago was the first of them?"""
         at = len(self.recent) - (most - 1) * RECENT_BYTES

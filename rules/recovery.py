@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from rules import telemetry
 from rules.hosting import Engine
 from rules.journal import Entry, is_entry, unpack
-from rules.partition import INPUTS, Judge, Partition, Position
+from rules.partition import INPUTS, Judge, Learned, Partition, Position
 from rules.replay import Inputs, check_engine, needed, repeat
 from rules.snapshots import join, read_key
 from rules.store import Limits, StateStore
@@ -45,7 +45,7 @@ class Recovered(NamedTuple):
     outbox: KafkaOutbox
 
 
-def recover(settings: Settings, consumer: Consumer, number: int, engine: Engine) -> Recovered:
+def recover(settings: Settings, consumer: Consumer, number: int, engine: Engine, learned: Learned | None = None) -> Recovered:
     """Take over one partition.
 
     Args:
@@ -53,6 +53,7 @@ def recover(settings: Settings, consumer: Consumer, number: int, engine: Engine)
         consumer: member of the group that was assigned the partition.
         number: of the partition.
         engine: that judges.
+        learned: rules that score beside it; None for none.
 
     Raises:
         BrokerUnavailableError: Kafka did not answer.
@@ -68,7 +69,7 @@ def recover(settings: Settings, consumer: Consumer, number: int, engine: Engine)
     if last is not None:
         _repeat(settings, number, judge, saved, earliest)
     position = Position(0, earliest) if last is None else Position(last.sequence, _unexpired(number, last.ends, earliest))
-    return Recovered(Partition(judge, outbox, _progress(settings, number), position), store, outbox)
+    return Recovered(Partition(judge, outbox, _progress(settings, number), position, learned=learned), store, outbox)
 
 
 class Saved:

@@ -15,7 +15,7 @@ from rules.travel import gap_m
 from veilocity.contracts import Decision, Severity, Transaction, Verdict
 from veilocity.geo import valid_coordinates
 
-__all__ = ["CLEAR", "absorb", "contradicts_phone", "decide", "not_scorable", "rule_on", "unscorable_reason"]
+__all__ = ["CLEAR", "FUTURE_TIME", "TOO_LATE", "absorb", "contradicts_phone", "decide", "not_scorable", "rule_on", "unscorable_reason"]
 
 CHANNEL_WITHOUT_PLACE = "channel_without_place"
 COORDINATES_MISSING = "coordinates_missing"

@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from rules import telemetry
-from rules.hosting import engine_of
+from rules.hosting import engine_of, scorer_of
 from rules.owned import Owned
 from rules.partition import INPUTS
 from rules.recovery import recover
@@ -51,6 +51,7 @@ class Service:
         """
         self._settings = settings
         self._engine = engine_of(settings)
+        self._learned = scorer_of(settings, self._engine)
         self._ranks = {topic_name(settings, topic): rank for rank, topic in enumerate(INPUTS)}
         self._stopping = stopping
         self._recovering = False
@@ -171,7 +172,7 @@ class Service:
 
     def _take_over(self, number: int) -> Owned:
         begun = time.monotonic()
-        owned = Owned(self._settings, self._consumer, recover(self._settings, self._consumer, number, self._engine))
+        owned = Owned(self._settings, self._consumer, recover(self._settings, self._consumer, number, self._engine, self._learned))
         telemetry.recovered(time.monotonic() - begun)
         return owned
 

@@ -32,6 +32,7 @@ __all__ = [
     "FixFlag",
     "IdentifierKind",
     "Item",
+    "LearnedScore",
     "Observation",
     "ObservationKind",
     "Reject",
@@ -305,6 +306,21 @@ class Alert(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     schema: int = SCHEMA_VERSION
 
 
+class LearnedScore(msgspec.Struct, frozen=True, gc=False):
+    """What one learned rule says of a payment."""
+
+    rule: str
+    """`learned-` and the name of the model."""
+    version: str
+    """Of the model."""
+    score: float
+    """A probability of 0 to 1, or the error of an autoencoder, from 0 up."""
+    threshold: float
+    """From this score on the rule holds against the payment."""
+    figures: dict[str, float]
+    """Of the payment, those farthest from what the model was trained on, the farthest first, as people read them."""
+
+
 class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The answer to one transaction, with the transaction, so that later stages need no join.
 
@@ -324,6 +340,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     severity: Severity | None = None
     """Of the gravest finding; for a payment that is not scorable the fallback of the rule book. None where nothing was found."""
     revision: int = 1
+    learned: tuple[LearnedScore, ...] = ()
+    """Of the learned rules in force when the answer was given; readers of before leave the field out."""
     schema: int = SCHEMA_VERSION
 
 

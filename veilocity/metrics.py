@@ -19,6 +19,7 @@ LABELS = frozenset(
     {
         "channel",
         "country",
+        "feature",
         "kind",
         "outcome",
         "partition",
@@ -32,9 +33,11 @@ LABELS = frozenset(
         "store",
         "topic",
         "verdict",
+        "version",
     }
 )
-"""The label names that may be used. A `receiver` is a name that the notifications file gives, which cannot hold an address."""
+"""The label names that may be used. A `receiver` is a name that the notifications file gives, which cannot hold an address. A `version` is
+that of a learned rule in force, and a `feature` one of `rules.models.features.FEATURES`."""
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 10.0, 30.0)
 

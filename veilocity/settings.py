@@ -124,6 +124,12 @@ class Settings(BaseModel):
     rules_commit_ms: int = Field(25, ge=5, description="Longest time results wait before their Kafka transaction commits.")
     rules_batch_events: int = Field(500, ge=1, description="Most events taken from Kafka at a time.")
     rules_folder: str = Field("", description="Folder of rule files; empty for those that Veilocity brings.")
+    rules_models_dir: str = Field("", description="Folder of learned rules (docs/models.md); empty for none.")
+    rules_models_policy: str = Field(
+        "shadow",
+        pattern=r"^(shadow|verdict)$",
+        description="What a learned rule may do: `shadow` records its score, `verdict` lets it flag payments and open alerts.",
+    )
     rules_state_ttl_s: int = Field(
         60 * 86_400, ge=3600, description="A subject that was silent for so long, in event time, is forgotten by the rules service."
     )

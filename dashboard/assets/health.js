@@ -3,6 +3,7 @@
 import { counted, duration, exact } from "./format.js";
 import { drawBalance, drawErrors, drawServices, drawSizes } from "./health_lists.js";
 import { drawFlow, drawLag, drawLatency } from "./health_figures.js";
+import { drawModels } from "./health_models.js";
 import { Page } from "./page.js";
 import { PageLine } from "./page_line.js";
 import { localSecond } from "./times.js";
@@ -15,6 +16,7 @@ const PANELS = [
   ["balance", (answer) => answer.balance, drawBalance],
   ["errors", (answer) => answer.figures.problems, drawErrors],
   ["sizes", (answer) => answer.figures.sizes, drawSizes],
+  ["models", (answer) => answer.figures.models, drawModels],
 ];
 
 function asides({ services, figures, balance, now_ms }) {

@@ -25,7 +25,7 @@ from rules.engine import Engine, Outcome
 from veilocity.contracts import Alert, Fix, Transaction, encode
 from veilocity.errors import SettingsError
 
-__all__ = ["Request", "run"]
+__all__ = ["Request", "expand", "run"]
 
 _TELL_EVERY = 2_000
 """Events between two moves of the progress bar."""
@@ -54,7 +54,7 @@ def run(request: Request) -> None:
     Raises:
         SettingsError: a pattern stands for no file, or a file cannot be read.
     """
-    paths, output = _expand(request.files), request.output
+    paths, output = expand(request.files), request.output
     output.mkdir(parents=True, exist_ok=True)
     console = Console()
     with _progress() as progress:
@@ -72,7 +72,7 @@ def run(request: Request) -> None:
         _show_difference(console, difference)
 
 
-def _expand(patterns: Sequence[str]) -> list[Path]:
+def expand(patterns: Sequence[str]) -> list[Path]:
     """Return the files of all patterns, each once.
 
     Raises:

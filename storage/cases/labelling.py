@@ -18,11 +18,12 @@ from veilocity import metrics
 from veilocity.contracts import AlertState
 from veilocity.settings import Settings
 
-__all__ = ["MOST_ALERTS", "LabelReport", "publish", "read_labels", "read_precision"]
+__all__ = ["ANSWER_MS", "MOST_ALERTS", "LabelReport", "publish", "read_labels", "read_precision"]
 
 MOST_ALERTS = 200_000
 """Read at most: some 100 bytes each."""
-_ANSWER_MS = 60_000
+ANSWER_MS = 60_000
+"""How long a question over many cases may take."""
 _PRECISION = metrics.gauge("rule_precision", "Share of a rule's labelled alerts that are confirmed fraud.", "rule")
 
 
@@ -53,7 +54,7 @@ def read_labels(settings: Settings, since_ms: int, until_ms: int, within_ms: int
     Raises:
         StoreUnavailableError: MongoDB does not answer.
     """
-    client = connect(settings, socket_timeout_ms=_ANSWER_MS)
+    client = connect(settings, socket_timeout_ms=ANSWER_MS)
     try:
         database: Database[Document] = client[settings.mongodb_database]
         span = {"minute_ms": {"$gte": since_ms, "$lt": until_ms}}
@@ -81,7 +82,7 @@ def read_precision(settings: Settings, since_ms: int, until_ms: int) -> dict[str
     Raises:
         StoreUnavailableError: MongoDB does not answer.
     """
-    client = connect(settings, socket_timeout_ms=_ANSWER_MS)
+    client = connect(settings, socket_timeout_ms=ANSWER_MS)
     try:
         with translated():
             span = {"minute_ms": {"$gte": since_ms, "$lt": until_ms}}

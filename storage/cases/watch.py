@@ -1,4 +1,4 @@
-"""The precision of each rule as a metric of the process that shows cases, read anew every few minutes."""
+"""The precision of each rule, written or learned, as a metric of the process that shows cases, read anew every few minutes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from threading import Event, Thread
 
 from storage.cases.labelling import publish, read_precision
+from storage.cases.learned import publish_learned, read_learned
 from veilocity.errors import VeilocityError
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
@@ -41,6 +42,7 @@ class LabelWatch:
             try:
                 # The newest alerts may be of a minute that this clock has not reached.
                 publish(read_precision(self._settings, now_ms - _SPAN_MS, now_ms + _SPAN_MS))
+                publish_learned(read_learned(self._settings, now_ms - _SPAN_MS, now_ms + _SPAN_MS))
             except VeilocityError as cause:
                 _log.warning("the labels of alerts cannot be read; asking again", cause=str(cause))
             if self._stop.wait(self._every_s):

@@ -20,6 +20,7 @@ from veilocity.contracts import (
     FixFlag,
     IdentifierKind,
     Item,
+    LearnedScore,
     Observation,
     ObservationKind,
     Reject,
@@ -216,3 +217,11 @@ def test_a_fix_of_a_newer_gateway_is_the_same_fix_to_a_reader_of_before() -> Non
     assert encode(named).decode() == GOLDEN["Fix"][1].replace('"sequence":7', '"sequence":7,"filters":["static","max_speed"]')
     assert decode(encode(named), Fix) == named
     assert decode(encode(named), FixOfBefore) == decode(encode(FIX), FixOfBefore)
+
+
+def test_a_decision_of_learned_rules_is_the_same_decision_to_a_reader_of_before() -> None:
+    score = LearnedScore("learned-boosting", "0001-3f2a9c1d", 0.75, 0.5, {"phone_km": 9.0})
+    scored = msgspec.structs.replace(DECISION, learned=(score,))
+    added = '{"rule":"learned-boosting","version":"0001-3f2a9c1d","score":0.75,"threshold":0.5,"figures":{"phone_km":9.0}}'
+    assert encode(scored).decode() == GOLDEN["Decision"][1].replace('"revision":2', f'"revision":2,"learned":[{added}]')
+    assert decode(encode(scored), Decision) == scored

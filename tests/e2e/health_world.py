@@ -89,6 +89,21 @@ veilocity_rules_state_bytes{partition="0"} 1820000
 veilocity_rules_state_bytes{partition="1"} 1795000
 # TYPE veilocity_rules_largest_state_bytes gauge
 veilocity_rules_largest_state_bytes{partition="0"} 12800
+# TYPE veilocity_rules_model_info gauge
+veilocity_rules_model_info{rule="learned-boosting",version="0003-3f2a9c1d"} 1
+veilocity_rules_model_info{rule="learned-autoencoder",version="0001-77b0c2aa"} 1
+# TYPE veilocity_rules_model_scored counter
+veilocity_rules_model_scored_total{rule="learned-boosting"} %(payments)d
+veilocity_rules_model_scored_total{rule="learned-autoencoder"} %(payments)d
+# TYPE veilocity_rules_model_flagged counter
+veilocity_rules_model_flagged_total{rule="learned-boosting"} 61
+veilocity_rules_model_flagged_total{rule="learned-autoencoder"} 143
+# TYPE veilocity_rules_model_drift gauge
+veilocity_rules_model_drift{feature="usual_place_km_log",rule="learned-boosting"} 0.31
+veilocity_rules_model_drift{feature="amount_log",rule="learned-boosting"} 0.02
+veilocity_rules_model_drift{feature="score",rule="learned-boosting"} 0.06
+# TYPE veilocity_rules_model_refused counter
+veilocity_rules_model_refused_total{reason="registry"} 1
 """
 INGEST_METRICS = """# TYPE veilocity_ingest_items counter
 veilocity_ingest_items_total{kind="sensor-logger",outcome="accepted"} %(fixes)d
@@ -107,6 +122,12 @@ veilocity_ingest_request_seconds_bucket{kind="sensor-logger",le="+Inf"} %(fixes)
 # TYPE veilocity_ingest_directory_entries gauge
 veilocity_ingest_directory_entries 800
 """
+DASHBOARD_METRICS = """# TYPE veilocity_dashboard_polls counter
+veilocity_dashboard_polls_total{outcome="answered"} 9
+# TYPE veilocity_rule_labelled_payments gauge
+veilocity_rule_labelled_payments{outcome="confirmed",rule="learned-boosting"} 34
+veilocity_rule_labelled_payments{outcome="false-positive",rule="learned-boosting"} 6
+"""
 
 
 def scrapes(step: int, missing: Sequence[str] = ()) -> dict[str, Scrape]:
@@ -122,7 +143,7 @@ def scrapes(step: int, missing: Sequence[str] = ()) -> dict[str, Scrape]:
     found = {name: parse(text % values) for name, text in texts.items() if name not in missing}
     return {
         **found,
-        "dashboard": parse('# TYPE veilocity_dashboard_polls counter\nveilocity_dashboard_polls_total{outcome="answered"} 9\n'),
+        "dashboard": parse(DASHBOARD_METRICS),
     }
 
 

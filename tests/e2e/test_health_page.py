@@ -35,7 +35,7 @@ def flowing(watched: Watched) -> None:
 def test_before_the_first_answer_the_outline_stands(open_page: OpenPage) -> None:
     with DashboardServer(World()) as server:
         watched = open_page(server, "health", java_script_enabled=False, **_DESK)
-        assert watched.page.locator(".panel .bones").count() == 7
+        assert watched.page.locator(".panel .bones").count() == 8
         assert "veilocity doctor" in text(watched, "noscript")
 
 
@@ -54,10 +54,17 @@ def test_a_good_day_is_told_in_figures_and_words(open_page: OpenPage, theme: str
         assert "From Kafka taking the oldest event" in title
         assert "Damaged identifier" in text(watched, "#errors")
         assert "3.6 MB" in text(watched, "#sizes")
+        assert watched.page.locator("#models tbody tr").count() == 2
+        learned = text(watched, "#models tbody tr:last-child")
+        for told in ("learned-boosting", "0003-3f2a9c1d", "34 of 40", "much usual_place_km_log 0.31"):
+            assert told in learned
+        assert "no label yet" in text(watched, "#models tbody tr:first-child")
         assert watched.page.locator('.sum-line[data-state="holds"]').count() >= 8
         # So many moments that the lines are lines.
         watched.until(lambda: server.health.step > 6, "a stretch was seen")
         watched.shot(f"health-{theme}")
+        watched.page.locator("#models").scroll_into_view_if_needed()
+        watched.shot(f"health-models-{theme}")
 
 
 def test_who_is_silent_is_named_with_what_to_do_and_comes_back(open_page: OpenPage) -> None:
@@ -101,6 +108,7 @@ def test_when_nobody_answers_every_panel_says_what_is_missing(open_page: OpenPag
             ("lag", "neither answers"),
             ("latency", "Nothing was timed"),
             ("sizes", "Nobody tells"),
+            ("models", "No learned rule is in force"),
         ):
             assert words in text(watched, f"#{panel}-body")
         watched.shots("health-empty")

@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -56,7 +56,7 @@ def own_topics(kafka_server: str, folder: Path) -> Iterator[Settings]:
         dropped.result()
 
 
-def write(settings: Settings, events: Iterable[Fix | Transaction], *, at_their_time: bool = False) -> None:
+def write(settings: Settings, events: Sequence[Fix | Transaction], *, at_their_time: bool = False, in_turn: bool = False) -> None:
     """Write events as the gateway does, and wait until Kafka has them.
 
     Args:
@@ -64,14 +64,16 @@ def write(settings: Settings, events: Iterable[Fix | Transaction], *, at_their_t
         events: to write.
         at_their_time: Kafka's timestamps are as far apart as the events, as if they had been written then. They end today, because
             Kafka drops what is older than its retention.
+        in_turn: Kafka's timestamps are a millisecond apart, so that a fix and a payment are judged in the order given here.
     """
     producer = Producer(producer_config(settings))
-    shift_ms = int(time.time() * 1000) - 4 * 3_600_000 - START_MS
-    for event in events:
+    now_ms = int(time.time() * 1000)
+    shift_ms = now_ms - 4 * 3_600_000 - START_MS
+    for number, event in enumerate(events):
         topic = FIXES if isinstance(event, Fix) else TRANSACTIONS
         while True:
             try:
-                timestamp_ms = event.received_ms + shift_ms if at_their_time else 0
+                timestamp_ms = event.received_ms + shift_ms if at_their_time else now_ms - len(events) + number if in_turn else 0
                 producer.produce(topic_name(settings, topic), encode(event), event.subject.encode(), timestamp=timestamp_ms)
                 break
             except BufferError:
@@ -127,7 +129,8 @@ class Process:
 
     def __init__(self, settings: Settings, **changes: object) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VEILOCITY_")}
-        for name in ("kafka_bootstrap", "kafka_topic_prefix", "rules_group", "rules_instance", "rules_metrics_port", "rules_folder"):
+        kafka, rules = "kafka_bootstrap kafka_topic_prefix", "group instance metrics_port folder models_dir models_policy"
+        for name in (*kafka.split(), *(f"rules_{one}" for one in rules.split())):
             environment[f"VEILOCITY_{name.upper()}"] = str(changes.get(name, getattr(settings, name)))
         self._command = [sys.executable, "-m", "veilocity.cli", "rules"]
         self._environment = environment

@@ -73,6 +73,12 @@ class FakePartition:
     def is_dirty(self) -> bool:
         return bool(self.runs)
 
+    def look(self, now_s: float) -> None:
+        """No learned rules."""
+
+    def score(self) -> None:
+        """Nothing waits for it."""
+
     def process(self, run: Run) -> None:
         self.runs.append(run)
         self._work()

@@ -14,6 +14,7 @@ from veilocity.cli import accounts as accounts_commands
 from veilocity.cli import cases as cases_commands
 from veilocity.cli import keys as keys_commands
 from veilocity.cli import kibana as kibana_commands
+from veilocity.cli import models as models_commands
 from veilocity.cli import notify as notify_commands
 from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import rubric as course_command
@@ -32,6 +33,7 @@ app.add_typer(cases_commands.app, name="cases")
 app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")
+app.add_typer(models_commands.app, name="models")
 app.add_typer(storage_commands.app, name="storage")
 app.command()(course_command.rubric)
 

@@ -44,7 +44,7 @@ def check(file: Annotated[Path, typer.Argument(help="Notifications file.", show_
 
     found = read_notifications(file, os.environ)
     for route in found.routes:
-        unknown = [rule for rule in route.rules if rule not in RULE_TYPES]
+        unknown = [rule for rule in route.rules if rule not in RULE_TYPES and not rule.startswith("learned-")]
         if unknown:
             raise SettingsError(f"{file.name}: routes, {route.name}: rules: there is no rule '{unknown[0]}'; see `veilocity rules list`")
     _show(found, Console())

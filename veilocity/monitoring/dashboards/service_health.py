@@ -231,6 +231,52 @@ _LABELS = Row(
     ),
 )
 
+_LEARNED = Row(
+    "Learned rules",
+    (
+        lines(
+            "Versions in force",
+            "short",
+            Target("max by (rule, version) (veilocity_rules_model_info)", "{{rule}} {{version}}"),
+            description="A line for each version while it scores; `veilocity models promote` changes it without a restart.",
+        ),
+        lines(
+            "Payments scored",
+            "short",
+            Target("sum by (rule) (rate(veilocity_rules_model_scored_total[5m]))", "{{rule}} scored"),
+            Target("sum by (rule) (rate(veilocity_rules_model_flagged_total[5m]))", "{{rule}} at threshold"),
+            description="Per second.",
+        ),
+        lines(
+            "Worst drift",
+            "short",
+            Target("max by (rule) (veilocity_rules_model_drift)", "{{rule}}"),
+            description="Population stability index of the figure that moved farthest from training: over 0.25 is much. Train anew then.",
+            defaults={"min": 0},
+        ),
+        lines(
+            "Labelled payments",
+            "short",
+            Target("max by (rule, outcome) (veilocity_rule_labelled_payments)", "{{rule}} {{outcome}}"),
+            description="Payments at or above the threshold that people decided, in 90 days and over all versions.",
+        ),
+        lines(
+            "Time to score a batch",
+            "s",
+            Target(quantile(0.5, "veilocity_rules_model_seconds", over="5m"), "p50"),
+            Target(quantile(0.99, "veilocity_rules_model_seconds", over="5m"), "p99"),
+        ),
+        lines(
+            "Swaps and refusals",
+            "short",
+            Target("sum(increase(veilocity_rules_model_swaps_total[5m]))", "taken up"),
+            Target("sum by (reason) (increase(veilocity_rules_model_refused_total[5m]))", "refused: {{reason}}"),
+            description="In the last five minutes. What is refused leaves the versions of before in force; the log says why.",
+        ),
+        lines("Thresholds", "short", Target("max by (rule) (veilocity_rules_model_threshold)", "{{rule}}")),
+    ),
+)
+
 _LOGINS = Row(
     "Logins",
     (
@@ -253,5 +299,5 @@ SERVICE_HEALTH = Dashboard(
     "service-health",
     "Service health",
     "What the services of Veilocity do, and what holds them up. docs/monitoring.md",
-    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _LABELS, _LOGINS),
+    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _LABELS, _LEARNED, _LOGINS),
 )
