@@ -104,7 +104,9 @@ _TRANSACTION = (
     Field("place_accuracy_m", Kind.FIGURE, ("place_accuracy_m",)),
     Field("score", Kind.FRACTION, ("score",), ("score",)),
     *_labels("currency merchant category channel device_type country verdict reasons severity revision"),
-    *_labels("rule_versions learned schema", stored=False),
+    # What learned rules said stays inside with the versions of the written ones; stores have the reason codes of both.
+    Field("rule_versions", Kind.LABEL, ("rule_versions", "learned")),
+    *_labels("schema", stored=False),
 )
 _ALERT = (
     _identifier("id", TokenKind.ALERT, "id"),

@@ -94,10 +94,11 @@ def publish_learned(precision: Mapping[str, Share]) -> None:
 def _labelled(payments: Collection[Document], labels: Mapping[str, Label], missed: Iterable[str]) -> Iterator[tuple[list[str], Label]]:
     for alerts in _chunks(labels):
         # The severity is asked for because the index by alert holds payments with a finding only, and servers want to be told so.
-        for payment in payments.find({"severity": {"$gt": ""}, "alert": {"$in": alerts}}, {"reasons": 1, "alert": 1}):
+        question = {"severity": {"$gt": ""}, "alert": {"$in": alerts}}
+        for payment in payments.find(question, {"reasons": 1, "alert": 1}).limit(MOST_ALERTS):
             yield payment["reasons"], labels[payment["alert"]]
     for ids in _chunks(missed):
-        for payment in payments.find({"_id": {"$in": ids}}, {"reasons": 1}):
+        for payment in payments.find({"_id": {"$in": ids}}, {"reasons": 1}).limit(_CHUNK):
             yield payment["reasons"], Label.CONFIRMED_FRAUD
 
 

@@ -155,14 +155,6 @@ GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
         '"lat":-33.8688,"lon":151.2093,"country":"AU"},"verdict":"flagged","score":0.97,"reasons":["impossible-travel"],'
         '"rule_versions":{"impossible-travel":"1"},"alert_id":"a1","severity":"high","revision":2}',
     ),
-    "Decision of learned rules": (
-        msgspec.structs.replace(DECISION, learned=(LearnedScore("learned-boosting", "0001-3f2a9c1d", 0.75, 0.5, {"phone_km": 9.0}),)),
-        '{"transaction":{"id":"t1","subject":"p1","authorised_ms":1690598222000,"received_ms":1690598223000,'
-        '"amount_minor":1299,"currency":"EUR","merchant":"m1","category":"grocery","channel":"card-present","card":"c1",'
-        '"lat":-33.8688,"lon":151.2093,"country":"AU"},"verdict":"flagged","score":0.97,"reasons":["impossible-travel"],'
-        '"rule_versions":{"impossible-travel":"1"},"alert_id":"a1","severity":"high","revision":2,"learned":[{"rule":"learned-boosting",'
-        '"version":"0001-3f2a9c1d","score":0.75,"threshold":0.5,"figures":{"phone_km":9.0}}]}',
-    ),
     "Reject": (
         REJECT,
         '{"reason":"invalid_time","detail":"no offset","source":"transactions","received_ms":3,"payload":"{}"}',
@@ -225,3 +217,11 @@ def test_a_fix_of_a_newer_gateway_is_the_same_fix_to_a_reader_of_before() -> Non
     assert encode(named).decode() == GOLDEN["Fix"][1].replace('"sequence":7', '"sequence":7,"filters":["static","max_speed"]')
     assert decode(encode(named), Fix) == named
     assert decode(encode(named), FixOfBefore) == decode(encode(FIX), FixOfBefore)
+
+
+def test_a_decision_of_learned_rules_is_the_same_decision_to_a_reader_of_before() -> None:
+    score = LearnedScore("learned-boosting", "0001-3f2a9c1d", 0.75, 0.5, {"phone_km": 9.0})
+    scored = msgspec.structs.replace(DECISION, learned=(score,))
+    added = '{"rule":"learned-boosting","version":"0001-3f2a9c1d","score":0.75,"threshold":0.5,"figures":{"phone_km":9.0}}'
+    assert encode(scored).decode() == GOLDEN["Decision"][1].replace('"revision":2', f'"revision":2,"learned":[{added}]')
+    assert decode(encode(scored), Decision) == scored

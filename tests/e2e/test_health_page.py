@@ -63,6 +63,8 @@ def test_a_good_day_is_told_in_figures_and_words(open_page: OpenPage, theme: str
         # So many moments that the lines are lines.
         watched.until(lambda: server.health.step > 6, "a stretch was seen")
         watched.shot(f"health-{theme}")
+        watched.page.locator("#models").scroll_into_view_if_needed()
+        watched.shot(f"health-models-{theme}")
 
 
 def test_who_is_silent_is_named_with_what_to_do_and_comes_back(open_page: OpenPage) -> None:
