@@ -44,7 +44,7 @@ export function drawLeftOut(body, rows) {
 }
 
 export function lasting({ start_ms, end_ms }) {
-  return duration((end_ms - start_ms) / 1_000);
+  return duration((end_ms - start_ms) / 1_000).replace(" h 00 min", " h");
 }
 
 // Where too few people stand behind the figure, that is what is said.

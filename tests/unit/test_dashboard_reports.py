@@ -73,8 +73,8 @@ def test_a_missing_window_leaves_the_step_as_it_is() -> None:
 
 def test_cells_are_those_of_the_newest_window_that_tells_any_the_fullest_first() -> None:
     aligned = NOW_MS // 120_000 * 120_000
-    without = fraud_window(aligned + TEN_MS, 40)
-    found = picture_cells([fraud_window(aligned - 120_000, 9, (50, 60)), fraud_window(aligned, 9, (5, 8, 6)), without])
+    later = [fraud_window(aligned + TEN_MS, 40), fraud_window(aligned + 120_000, 40)]
+    found = picture_cells([fraud_window(aligned - 120_000, 9, (50, 60)), fraud_window(aligned, 9, (5, 8, 6)), *later])
     assert found is not None
     assert (found.end_ms, [cell.count for cell in found.cells], found.suppressed) == (aligned, [8, 6, 5], 2)
 
