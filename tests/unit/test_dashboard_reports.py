@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -94,13 +95,14 @@ def test_sales_are_running_sums_of_the_windows_counted_one_by_one() -> None:
     found = picture_sales(windows[::-1])
     assert found is not None
     assert found.ends_ms == tuple(one.end_ms for one in windows)
-    for measure, worth in (("payments", lambda row: row.count), ("GBP", lambda row: row.amounts["GBP"] / 100)):
+    worths: dict[str, Callable[[ReportRow], float]] = {"payments": lambda row: row.count, "GBP": lambda row: row.amounts["GBP"] / 100}
+    for measure, worth in worths.items():
         lines = next(one.lines for one in found.measures if one.name == measure)
-        totals: Counter[str] = Counter()
+        totals: dict[str, float] = {}
         running = []
         for one in windows:
             for row in one.rows:
-                totals[row.id] += worth(row)
+                totals[row.id] = totals.get(row.id, 0) + worth(row)
             running.append(dict(totals))
         assert [line.id for line in lines] == [name for name, _ in sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))[:20]]
         for line in lines:
