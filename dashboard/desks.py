@@ -20,6 +20,8 @@ from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_page import add_phone
 from dashboard.privacy_desk import PrivacyDesk
 from dashboard.privacy_page import add_privacy
+from dashboard.reports_desk import ReportsDesk
+from dashboard.reports_page import add_reports
 from dashboard.streams_desk import StreamsDesk
 from dashboard.streams_page import add_streams
 
@@ -43,6 +45,7 @@ class Desks:
     live: LiveDesk | None = None
     """Answers what the live map asks beyond its stream."""
     payments: PaymentsDesk | None = None
+    reports: ReportsDesk | None = None
 
     def add_to(self, server: Flask, access: Access) -> None:
         """Let a server answer for each desk that is there."""
@@ -64,3 +67,5 @@ class Desks:
             add_live(server, self.live)
         if self.payments is not None:
             add_payments(server, self.payments)
+        if self.reports is not None:
+            add_reports(server, self.reports)

@@ -31,6 +31,7 @@ PAGES = (
     Page("Payments", "payments", "How many payments, of what and of how many", "y"),
     Page("Privacy", "privacy", "What the audit found, what was released, and what it cost", "p"),
     Page("Streams", "streams", "What the sketches of the stream say, and how sure they are", "s"),
+    Page("Reports", "reports", "Potential frauds, sales and sessions as they are counted, and segments of customers", "e"),
     Page("Phone", "phone", "The path of a phone of your own", "o"),
     Page("Health", "health", "Whether every service answers, and how far behind it is", "h"),
 )
@@ -43,7 +44,7 @@ def html_links(current: str) -> str:
         current: name of the page that it stands on.
 
     >>> "aria-current" in html_links("Streams"), html_links("Streams").count("<a ")
-    (True, 6)
+    (True, 7)
     """
     links = "\n        ".join(_link(page, current) for page in PAGES)
     return f'<nav class="pages" aria-label="Pages">\n        {links}</nav>'

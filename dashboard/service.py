@@ -35,6 +35,7 @@ from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_reader import Reader as PhoneReader
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
+from dashboard.reports_desk import ReportsDesk
 from dashboard.scraping import EMPTY, Scrape, ask, targets
 from dashboard.streams_course import CourseFile
 from dashboard.streams_desk import StreamsDesk
@@ -44,7 +45,9 @@ from storage.cases.watch import LabelWatch
 from storage.census import take_census
 from storage.privacy_queries import PrivacyReader
 from storage.queries import Reader
+from storage.reports import ReportReader
 from storage.roles import Role
+from storage.segments import SegmentReader
 from storage.streams_queries import StreamsReader
 from veilocity.errors import PortTakenError, SettingsError
 from veilocity.logs import get_logger
@@ -178,6 +181,9 @@ class _Service(BaseApplication):
         phone = PhoneDesk(self._settings, lambda room: PhoneReader(self._settings, room), stale_s=self._settings.dashboard_stale_s)
         health = HealthDesk(lambda: Services(self._settings), lambda: take_census(self._settings), stale_s=self._settings.dashboard_stale_s)
         payments = PaymentsDesk(lambda: Reader(self._settings), stale_s=self._settings.dashboard_stale_s)
+        reports = ReportsDesk(
+            lambda: ReportReader(self._settings), lambda: SegmentReader(self._settings), stale_s=self._settings.dashboard_stale_s
+        )
         desks = Desks(
             cases=cases,
             accounts=accounts,
@@ -188,6 +194,7 @@ class _Service(BaseApplication):
             health=health,
             live=LiveDesk(Reader(self._settings), PrivacyReader(self._settings)),
             payments=payments,
+            reports=reports,
         )
         server = create_server(hub, lambda: poller.alive, desks, access=access, tiles=self._settings.dashboard_tiles_url)
         if self._settings.dashboard_proxies:

@@ -10,26 +10,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from veilocity.currencies import minor_digits
 from veilocity.errors import FatalError
 
 __all__ = ["band", "band_bounds", "band_path", "minor_digits", "rounded_amount"]
 
-_DIGITS = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-    3: "BHD IQD JOD KWD LYD OMR TND",
-    4: "CLF UYW",
-}
-_DIGITS_OF = {currency: digits for digits, currencies in _DIGITS.items() for currency in currencies.split()}
 _STEPS = (1, 2, 5, 10)
-
-
-def minor_digits(currency: str) -> int:
-    """Return how many decimal digits the currency's minor unit has (ISO 4217).
-
-    >>> minor_digits("EUR"), minor_digits("JPY"), minor_digits("KWD")
-    (2, 0, 3)
-    """
-    return _DIGITS_OF.get(currency, 2)
 
 
 def rounded_amount(amount_minor: int, currency: str) -> float:

@@ -36,6 +36,8 @@ ROUTES: dict[str, Role | None] = {
     "/streams": Role.VIEW,
     "/streams/state": Role.VIEW,
     "/streams/group": Role.VIEW,
+    "/reports": Role.VIEW,
+    "/reports/state": Role.VIEW,
     "/health": Role.VIEW,
     "/health/state": Role.VIEW,
     # Exact places of somebody's own phone: the one page that is not masked.
@@ -58,7 +60,18 @@ ROUTES: dict[str, Role | None] = {
 ASKED_BY_ITSELF = frozenset({"/api/alerts/<alert>/unmask"})
 """The door behind these routes asks for the role once more and keeps a record of who was refused: it must hear of everyone logged in."""
 BY_PAGES = frozenset(
-    {"/events", "/alerts", "/cells", "/payments/state", "/privacy/state", "/streams/state", "/health/state", "/phone/state", "/api/account"}
+    {
+        "/events",
+        "/alerts",
+        "/cells",
+        "/payments/state",
+        "/privacy/state",
+        "/streams/state",
+        "/reports/state",
+        "/health/state",
+        "/phone/state",
+        "/api/account",
+    }
 )
 """Asked by pages on their own: no sign that somebody is there, so no use of a session."""
 WHILE_CHANGING = frozenset({"/password", "/logout", "/api/account"})

@@ -18,6 +18,7 @@ from dashboard.navigation import PAGES, html_links
 from dashboard.payments_desk import PaymentsDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.privacy_desk import PrivacyDesk
+from dashboard.reports_desk import ReportsDesk
 from dashboard.streams_desk import StreamsDesk
 from storage.roles import Role
 from tests.e2e.health_world import HealthWorld
@@ -25,6 +26,7 @@ from tests.e2e.live_world import LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.payments_world import PaymentsWorld
 from tests.e2e.privacy_world import PrivacyWorld
+from tests.e2e.reports_world import ReportsWorld, SegmentsWorld
 from veilocity.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +39,7 @@ def server() -> Flask:
         privacy=PrivacyDesk(PrivacyWorld, audit_every_s=0.0),
         streams=StreamsDesk(StreamsWorld),
         payments=PaymentsDesk(PaymentsWorld),
+        reports=ReportsDesk(ReportsWorld, SegmentsWorld),
         phone=PhoneDesk(load({}), PhoneWorld),
         health=HealthDesk(HealthWorld, HealthWorld().count),
         live=LiveDesk(LiveWorld(), PrivacyWorld()),
@@ -48,7 +51,7 @@ def asked() -> set[str]:
     """Return what the pages ask, without the pages themselves."""
     found = set()
     for rule in server().url_map.iter_rules():
-        if re.match(r"/(payments|privacy|streams|phone|health)/|/(evidence|alerts|facets|cells|replay)$", rule.rule):
+        if re.match(r"/(payments|privacy|streams|reports|phone|health)/|/(evidence|alerts|facets|cells|replay)$", rule.rule):
             found |= {f"{verb} {rule.rule}" for verb in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
     return found
 

@@ -23,6 +23,7 @@ from dashboard.phone_desk import PhoneDesk
 from dashboard.phone_room import Room
 from dashboard.poller import Poller
 from dashboard.privacy_desk import PrivacyDesk
+from dashboard.reports_desk import ReportsDesk
 from dashboard.scraping import parse
 from dashboard.streams_course import CourseFile
 from dashboard.streams_desk import StreamsDesk
@@ -33,6 +34,7 @@ from tests.e2e.live_world import CasesWorld, LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.payments_world import PaymentsWorld
 from tests.e2e.privacy_world import PrivacyWorld
+from tests.e2e.reports_world import ReportsWorld
 from veilocity.settings import Settings, load
 
 PUBLIC = "https://phones.example"
@@ -56,6 +58,7 @@ class DashboardServer:
         streams: StreamsWorld | None = None,
         health: HealthWorld | None = None,
         payments: PaymentsWorld | None = None,
+        reports: ReportsWorld | None = None,
         settings: Settings | None = None,
         report: Path | None = None,
         role: Role = Role.ADMIN,
@@ -66,6 +69,7 @@ class DashboardServer:
         self.streams = streams or StreamsWorld()
         self.health = health or HealthWorld()
         self.payments = payments or PaymentsWorld()
+        self.reports = reports or ReportsWorld()
         self.settings = settings or load({}, dashboard_phone="on", ingest_host="0.0.0.0", ingest_public_url=PUBLIC, ingest_token=TOKEN)  # noqa: S104  # not bound
         self.report = report
         self.role = role
@@ -97,6 +101,7 @@ class DashboardServer:
             health=self._health(),
             live=LiveDesk(self.live, self.privacy),
             payments=self._payments(),
+            reports=self._reports(),
             cases=CaseDesk(self.cases, self.cases),
         )
         application = create_server(self._hub, lambda: self._poller.alive, desks, access=Access(role=self.role), tiles=self.tiles)
@@ -124,6 +129,9 @@ class DashboardServer:
 
     def _payments(self) -> PaymentsDesk:
         return PaymentsDesk(lambda: self.payments, stale_s=self._stale_s, read_every_s=0.2)
+
+    def _reports(self) -> ReportsDesk:
+        return ReportsDesk(lambda: self.reports, lambda: self.reports.segments, stale_s=self._stale_s, read_every_s=0.2)
 
     def _refuse(self) -> Response | None:
         if self.busy and request.path == "/events":

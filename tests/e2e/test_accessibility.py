@@ -15,6 +15,7 @@ from tests.e2e.health_world import health_day
 from tests.e2e.pages_world import course, streams_day, walk
 from tests.e2e.payments_world import payments_day
 from tests.e2e.privacy_world import good_day
+from tests.e2e.reports_world import reports_day
 from tests.e2e.test_dashboard_page import city
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -70,12 +71,13 @@ def test_whoever_may_only_look_and_whoever_lost_the_line_is_not_kept_out(open_pa
 def test_the_other_pages_keep_nobody_out(open_page: OpenPage, tmp_path: Path, theme: str) -> None:
     course(tmp_path)
     now = now_ms()
-    worlds = {"streams": streams_day(now), "health": health_day(now), "payments": payments_day(now)}
+    worlds = {"streams": streams_day(now), "health": health_day(now), "payments": payments_day(now), "reports": reports_day(now)}
     with DashboardServer(World(), privacy=good_day(now), report=tmp_path / "rubric.html", **worlds) as server:  # type: ignore[arg-type]  # by name
         for path, ready in (
             ("payments", "#volume .volume-bar"),
             ("privacy", ".history .run"),
             ("streams", ".graph .group"),
+            ("reports", "#segments .segment-bubble"),
             ("health", "#balance .sum-line"),
         ):
             watched = open_page(server, path, color_scheme=theme, **_DESK)

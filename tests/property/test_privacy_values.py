@@ -44,7 +44,7 @@ def test_the_gateway_and_this_stage_know_the_same_minor_units(currency: str) -> 
 
 
 def test_the_gateway_and_this_stage_agree_on_every_listed_currency() -> None:
-    from privacy.amounts import _DIGITS_OF
+    from veilocity.currencies import _DIGITS_OF
 
     for currency, digits in _DIGITS_OF.items():
         assert minor_units("1", currency) == 10**digits

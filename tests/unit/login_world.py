@@ -20,6 +20,7 @@ from dashboard.live_desk import LiveDesk
 from dashboard.payments_desk import PaymentsDesk
 from dashboard.phone_desk import PhoneDesk
 from dashboard.privacy_desk import PrivacyDesk
+from dashboard.reports_desk import ReportsDesk
 from dashboard.streams_desk import StreamsDesk
 from storage.accounts import Account, Login, Visitor
 from storage.accounts.model import Session
@@ -31,6 +32,7 @@ from tests.e2e.live_world import LiveWorld
 from tests.e2e.pages_world import PhoneWorld, StreamsWorld
 from tests.e2e.payments_world import PaymentsWorld
 from tests.e2e.privacy_world import PrivacyWorld
+from tests.e2e.reports_world import ReportsWorld, SegmentsWorld
 from veilocity.errors import ConflictError, InvalidInputError, RejectReason, StoreUnavailableError
 from veilocity.settings import load
 
@@ -142,6 +144,7 @@ def whole_server(door: Cupboard | None, unmask: Unmask | None = None, *, https: 
         streams=StreamsDesk(StreamsWorld),
         phone=PhoneDesk(load({}), PhoneWorld),
         payments=PaymentsDesk(PaymentsWorld),
+        reports=ReportsDesk(ReportsWorld, SegmentsWorld),
         health=HealthDesk(HealthWorld, HealthWorld().count),
         live=LiveDesk(LiveWorld(), world),
     )
