@@ -45,9 +45,9 @@ _LEVELS = {"AP": 1, "ATC": 1, "CO": 1, "SCR": 3, "HP": 3, "CL": 3}
 def drawn(seed: int = 5) -> list[Decision | SessionEvent]:
     """Return everything in the order of its arrival: a thin day with three busy quarters of an hour."""
     dice = random.Random(seed)  # noqa: S311  # a seeded test, nothing secret
-    times = [START_MS + dice.randrange(26 * HOUR_MS) for _ in range(1_200)]
+    times = [START_MS + dice.randrange(26 * HOUR_MS) for _ in range(450)]
     for begin_ms in (START_MS + 3 * HOUR_MS, START_MS + 11 * HOUR_MS, START_MS + 25 * HOUR_MS):
-        times += [begin_ms + dice.randrange(15 * 60 * SECOND_MS) for _ in range(900)]
+        times += [begin_ms + dice.randrange(15 * 60 * SECOND_MS) for _ in range(600)]
     found: list[tuple[int, Decision | SessionEvent]] = []
     for number, event_ms in enumerate(times):
         # Most come a little out of order, some far too late.
