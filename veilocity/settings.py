@@ -183,7 +183,7 @@ class Settings(BaseModel):
 
     # Reports
     reports: Literal["off", "on"] = Field(
-        "off", description="Whether the launcher starts the streaming reports too (docs/reports.md); `veilocity up` says what it does."
+        "off", description="Whether the streaming reports run with the other services (docs/reports.md); `veilocity up` turns them on."
     )
     reports_state_dir: Path | None = Field(
         None, description="Checkpoint, state and Parquet files; by default `reports` in the data folder."
