@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import h3
+import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from veilocity.contracts import (
@@ -95,6 +96,18 @@ def _visits(dice: random.Random, number: int, event_ms: int) -> list[SessionEven
             received_ms=event_ms,
         )
         for _ in range(dice.randrange(1, 5))
+    ]
+
+
+def flagged_at(event_ms: int, people: list[str]) -> list[Decision]:
+    """Return a flagged payment of each of these people."""
+    dice = random.Random(2)  # noqa: S311  # a seeded test, nothing secret
+    drawn_ones = [_decision(dice, 500_000 + event_ms % 1_000 * 100 + place, event_ms) for place in range(len(people))]
+    return [
+        msgspec.structs.replace(
+            one, verdict=Verdict.FLAGGED, transaction=msgspec.structs.replace(one.transaction, subject=SubjectId(person))
+        )
+        for one, person in zip(drawn_ones, people, strict=True)
     ]
 
 

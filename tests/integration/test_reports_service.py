@@ -131,7 +131,7 @@ def _from_empty(settings: Settings, log: Path, found: dict[str, Any]) -> None:
     with MongoClient[dict[str, Any]](settings.mongodb_uri.get_secret_value()) as client:
         for name in ("reports", "reports_newest"):
             client[settings.mongodb_database].drop_collection(name)
-    anew = changed(settings, reports_batch_records=5_000)
+    anew = changed(settings, reports_batch_records=5_000, reports_idle_s=600.0)
     with running(anew, log) as process:
         until(lambda: newest(settings) == ends_of(found), process, lambda: newest(settings))
         stopped(process)
@@ -144,3 +144,24 @@ def _from_empty(settings: Settings, log: Path, found: dict[str, Any]) -> None:
     assert [one.end_ms for one in last] == ends[:-4:-1]
     assert [one.end_ms for one in reader.since("frauds", ends[-3])] == ends[-2:]
     reader.close()
+
+
+def test_windows_of_a_silent_stream_close_and_a_replay_closes_them_at_the_same_place(report_settings: Settings, tmp_path: Path) -> None:
+    # Two partitions without any browsing event, and none of payments after the last one: only marks let time go on.
+    settings, log = changed(report_settings, reports_idle_s=1.0, reports_delay_s=0), tmp_path / "reports.log"
+    people = [f"PERSON-{number:03d}" for number in range(40)]
+    world.feed(settings, world.flagged_at(world.START_MS, people))
+    with running(settings, log) as process:
+        until(lambda: "frauds" in newest(settings), process, lambda: batches(settings))
+        first = newest(settings)["frauds"]
+        # Behind what the marks have closed: late, although its partition has no newer record.
+        world.feed(settings, world.flagged_at(world.START_MS - 1, people[:1]))
+        until(lambda: newest(settings)["frauds"] > first, process, lambda: batches(settings))
+        world.close_all(settings)
+        until(lambda: len(newest(settings)) == 4, process, lambda: newest(settings))
+        until(lambda: newest(settings)["day_counts"] == world.START_MS + world.DAY_MS, process, lambda: newest(settings))
+        stopped(process)
+    found = in_mongodb(settings)
+    assert found[f"frauds:{world.START_MS}"]["count"] == len(people)
+    assert found[f"day_counts:{world.START_MS}"]["late"] == 1
+    _from_empty(settings, log, found)
