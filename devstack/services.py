@@ -10,9 +10,11 @@ from devstack.environment import variables
 from devstack.process import ProcessSpec
 from veilocity.settings import Settings
 
-__all__ = ["PORTS", "SERVICES", "address", "configured", "host", "service", "simulator"]
+__all__ = ["ON_SPARK", "PORTS", "SERVICES", "address", "configured", "host", "service", "simulator"]
 
 SERVICES = ("ingest", "rules", "privacy", "dashboard")
+ON_SPARK = ("privacy", "reports")
+"""The services that need Java and Spark's Kafka connector."""
 PORTS = {
     "ingest": "ingest_port",
     "rules": "rules_metrics_port",
@@ -20,6 +22,7 @@ PORTS = {
     "dashboard": "dashboard_port",
     "notify": "notifications_metrics_port",
     "mqtt": "mqtt_metrics_port",
+    "reports": "reports_metrics_port",
 }
 """The setting that holds each service's port."""
 
@@ -30,6 +33,7 @@ _HOSTS = {
     "dashboard": "dashboard_host",
     "notify": "metrics_host",
     "mqtt": "metrics_host",
+    "reports": "metrics_host",
 }
 
 # Without the working folder on its path: a folder of the user called `rules` must not be taken for ours.
@@ -37,7 +41,9 @@ _PYTHON = (sys.executable, "-P")
 
 
 def configured(settings: Settings) -> tuple[str, ...]:
-    """Return the services that the settings ask for: the notifier too where a file says whom to tell, the bridge where there is a broker.
+    """Return the services that the settings ask for.
+
+    The notifier is one of them where a file says whom to tell, the bridge where there is a broker, the reports where they are on.
 
     >>> configured(Settings())
     ('ingest', 'rules', 'privacy', 'dashboard')
@@ -45,17 +51,18 @@ def configured(settings: Settings) -> tuple[str, ...]:
     'mqtt'
     """
     notifier = () if settings.notifications_file is None else ("notify",)
-    return (*SERVICES, *notifier, *(("mqtt",) if settings.mqtt_host else ()))
+    reports = ("reports",) if settings.reports == "on" else ()
+    return (*SERVICES, *reports, *notifier, *(("mqtt",) if settings.mqtt_host else ()))
 
 
 def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSpec:
     """Return one of our services as a process on this interpreter.
 
     Raises:
-        DependencyError: the privacy stage has no fitting Java.
+        DependencyError: what runs on Spark has no fitting Java.
     """
     environment = {**base, **variables(settings)}
-    if name == "privacy":
+    if name in ON_SPARK:
         machine = java.choose(java.SPARK, java.installed(base))
         environment |= {"JAVA_HOME": str(machine.home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     url = f"{address(name, settings)}/healthz"

@@ -33,7 +33,7 @@ from veilocity.settings import Settings
 __all__ = ["Simulation", "Stack"]
 
 _ADDRESS_SETTINGS = {"kafka": "kafka_bootstrap", "elasticsearch": "elasticsearch_url", "mongodb": "mongodb_uri", "mosquitto": "mqtt_host"}
-_JAVA_NEEDS = {"kafka": java.KAFKA, "elasticsearch": java.ELASTICSEARCH, "privacy": java.SPARK}
+_JAVA_NEEDS = {"kafka": java.KAFKA, "elasticsearch": java.ELASTICSEARCH, **dict.fromkeys(services.ON_SPARK, java.SPARK)}
 _MAKERS = {"kafka": servers.kafka, "elasticsearch": servers.elasticsearch, "mongodb": servers.mongodb, "mosquitto": servers.mosquitto}
 _PUBLIC = ("ingest", "dashboard")
 SIMULATOR = "simulate"
@@ -222,6 +222,8 @@ class Stack:
                 f"a fresh start empties {data} only, but VEILOCITY_PRIVACY_STATE_DIR lies elsewhere: "
                 "unset it, or empty that folder yourself"
             )
+        if not self.settings.reports_dir.absolute().is_relative_to(data):
+            raise SettingsError(f"a fresh start empties {data} only: unset VEILOCITY_REPORTS_STATE_DIR, or empty that folder yourself")
         shutil.rmtree(data, ignore_errors=True)
 
     def _check_java(self) -> None:
@@ -271,6 +273,8 @@ class Stack:
         values: dict[str, object] = {"privacy_key_file": file}
         if self.settings.privacy_state_dir is not None:
             values["privacy_state_dir"] = self.settings.privacy_state_dir.absolute()
+        if self.settings.reports_state_dir is not None:
+            values["reports_state_dir"] = self.settings.reports_state_dir.absolute()
         if self.settings.privacy_policy_file is not None:
             values["privacy_policy_file"] = self.settings.privacy_policy_file.absolute()
         if self.settings.notifications_file is not None:
@@ -292,7 +296,7 @@ class Stack:
             for name in self._servers:
                 self._cancellation.check()
                 self._launch(name, _MAKERS[name](self.settings, self.folders, numbers, self._base, installer))
-        if "privacy" in self._services and not self.settings.spark_jars:
+        if set(services.ON_SPARK) & set(self._services) and not self.settings.spark_jars:
             self.settings = changed(self.settings, spark_jars=",".join(str(jar) for jar in installer.spark()))
         self._choose_service_ports()
         write_for_doctor(self.environment_file, self.settings)

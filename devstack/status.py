@@ -28,6 +28,7 @@ LABELS = {
     "dashboard": "dashboard",
     "mosquitto": "Mosquitto (MQTT)",
     "mqtt": "MQTT bridge",
+    "reports": "reports (Spark)",
     "simulate": "simulated city",
 }
 _STYLES = {State.READY: "green", State.FAILED: "red", State.RESTARTING: "yellow", State.STOPPED: "dim", State.FINISHED: "green"}

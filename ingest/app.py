@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from ingest import directory, transactions
+from ingest import directory, sessions, transactions
 from ingest.auth import check_exposure
 from ingest.directory_feed import DirectoryFeed
 from ingest.door import Door, answer_json
@@ -53,6 +53,10 @@ def create_app(settings: Settings, sender: Sender, feed: DirectoryFeed) -> Flask
     def transactions_post() -> Response:
         return door.take(transactions.SOURCE, lambda body, arrival: transactions.parse(body, arrival, people))
 
+    @app.post("/v1/sessions")
+    def sessions_post() -> Response:
+        return door.take(sessions.SOURCE, lambda body, arrival: sessions.parse(body, arrival, people))
+
     @app.put("/v1/directory")
     def directory_put() -> Response:
         return door.take(directory.SOURCE, directory.parse)
@@ -94,8 +98,9 @@ def _serve(app: Flask, door: Door, protocol: Protocol) -> None:
 
 def _http_error(error: HTTPException) -> Response:
     sentence = {
-        404: "there is nothing at this address: phones push to /v1/sensor-logger or the like, payments go to /v1/transactions",
-        405: "this address takes another method: POST pushes and payments, PUT directory entries",
+        404: "there is nothing at this address: phones push to /v1/sensor-logger or the like, payments go to /v1/transactions, "
+        "browsing events to /v1/sessions",
+        405: "this address takes another method: POST pushes, payments and browsing events, PUT directory entries",
     }.get(error.code or 500, error.description or "the request cannot be answered")
     answer = answer_json(error.code or 500, {"error": sentence})
     allowed = getattr(error, "valid_methods", None)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from ingest.fields import Arrival, reject
-from veilocity.contracts import DirectoryEntry, Fix, IdentifierKind, Reject, SubjectId, Transaction, encode
+from veilocity.contracts import DirectoryEntry, Fix, IdentifierKind, Reject, SessionEvent, SubjectId, Transaction, encode
 from veilocity.errors import RejectError, RejectReason
-from veilocity.topics import DIRECTORY, FIXES, REJECTS, TRANSACTIONS, Topic
+from veilocity.topics import DIRECTORY, FIXES, REJECTS, SESSIONS, TRANSACTIONS, Topic
 
 __all__ = ["MAXIMUM_RECORDS", "DirectoryChange", "Outcome", "Record", "bounded", "directory_key", "records", "refuse_body"]
 
@@ -31,7 +31,7 @@ class DirectoryChange(msgspec.Struct, frozen=True, gc=False):
 class Outcome:
     """What became of each item: items = accepted + rejects + ignored."""
 
-    accepted: list[Fix | Transaction | DirectoryChange] = field(default_factory=list)
+    accepted: list[Fix | Transaction | SessionEvent | DirectoryChange] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     ignored: int = 0
     """Readings of other sensors, and test pushes: nothing is wrong with them and nothing is written."""
@@ -79,17 +79,19 @@ def directory_key(kind: IdentifierKind, identifier: str) -> str:
 
 
 def records(outcome: Outcome) -> list[Record]:
-    """Return what to write: fixes and transactions by subject, directory entries by their key, rejects spread evenly."""
+    """Return what to write: fixes, transactions and browsing events by subject, directory entries by their key, rejects spread evenly."""
     written = [_record(item) for item in outcome.accepted]
     written.extend(Record(REJECTS, None, encode(item)) for item in outcome.rejects)
     return written
 
 
-def _record(item: Fix | Transaction | DirectoryChange) -> Record:
+def _record(item: Fix | Transaction | SessionEvent | DirectoryChange) -> Record:
     if isinstance(item, Fix):
         return Record(FIXES, item.subject.encode(), encode(item))
     if isinstance(item, Transaction):
         return Record(TRANSACTIONS, item.subject.encode(), encode(item))
+    if isinstance(item, SessionEvent):
+        return Record(SESSIONS, item.subject.encode(), encode(item))
     key = directory_key(item.kind, item.id).encode()
     if item.subject is None:
         return Record(DIRECTORY, key, None)

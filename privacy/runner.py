@@ -6,7 +6,6 @@ import threading
 import time
 
 from pyspark.sql import SparkSession
-from pyspark.sql.streaming.query import StreamingQuery
 
 from privacy.counting import Counting
 from privacy.distributed import Executors
@@ -17,6 +16,7 @@ from privacy.lag import Lag
 from privacy.ledger import Ledger
 from privacy.parts import Source
 from privacy.policy import Policy, compiled_policy
+from privacy.process import await_topics, follow, serve_health
 from privacy.pulse import Pulse
 from privacy.regions import here
 from privacy.retention import Sweeper
@@ -26,9 +26,7 @@ from privacy.state import sequence_of
 from privacy.telemetry import Telemetry, watch_disk
 from privacy.watch import Watch
 from storage.writers import StoreWriter
-from veilocity import metrics
-from veilocity.errors import BrokerUnavailableError, FatalError, PortTakenError
-from veilocity.kafka import topic_name, wait_for_topics
+from veilocity.kafka import topic_name
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.topics import DECISIONS
@@ -36,7 +34,6 @@ from veilocity.topics import DECISIONS
 __all__ = ["run_query"]
 
 _LOG = get_logger(__name__)
-_POLL_S = 0.25
 
 
 def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) -> None:
@@ -46,7 +43,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         VeilocityError: what ended the query.
     """
     compiled = compiled_policy(settings)
-    if not _await_topics(settings, stop):
+    if not await_topics(settings, stop):
         return
     checkpoint = settings.privacy_dir / "checkpoint"
     committed = newest_batch(checkpoint / "commits")
@@ -80,44 +77,12 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         lag.start()
         sweeper.start()
         watch_disk(settings.privacy_dir)
-        _serve_health(settings)
+        serve_health(settings.privacy_metrics_port, settings.metrics_host, "VEILOCITY_PRIVACY_METRICS_PORT")
         _LOG.info("The privacy stage runs.")
-        _follow(query, stop, failures)
+        follow(query, stop, failures, "The privacy stage stops.")
     finally:
         sweeper.stop()
         lag.stop()
         watch.stop()
         pulse.stop()
         writer.close()
-
-
-def _follow(query: StreamingQuery, stop: threading.Event, failures: list[BaseException]) -> None:
-    while not stop.is_set() and query.isActive:
-        stop.wait(_POLL_S)
-    if stop.is_set():
-        _LOG.info("The privacy stage stops.")
-        query.stop()
-        return
-    if failures:
-        raise failures[0]
-    # Spark's own text may quote records, so it is not repeated here; its lines in this log are scrubbed by their pattern.
-    raise FatalError("Spark ended the query: the lines of Spark above in this log say why")
-
-
-def _await_topics(settings: Settings, stop: threading.Event) -> bool:
-    """Return True once the topics are there; False when asked to stop before."""
-    while not stop.is_set():
-        try:
-            wait_for_topics(settings, timeout_s=2.0)
-            return not stop.is_set()
-        except BrokerUnavailableError:
-            _LOG.info("Waiting for Kafka's topics.")
-    return False
-
-
-def _serve_health(settings: Settings) -> None:
-    try:
-        metrics.serve(settings.privacy_metrics_port, settings.metrics_host)
-    except OSError as cause:
-        message = f"port {settings.privacy_metrics_port} is taken: set VEILOCITY_PRIVACY_METRICS_PORT to a free one"
-        raise PortTakenError(message) from cause

@@ -157,7 +157,11 @@ class ReportReader:
             StateError: another program wrote there.
         """
         with translated():
-            wanted = {"report": report, "end_ms": {"$gt": end_ms}}
+            pointer = self._newest.find_one({"_id": report})
+            if pointer is None:
+                return []
+            # What lies behind the pointer may still be on its way, in any order.
+            wanted = {"report": report, "end_ms": {"$gt": end_ms, "$lte": int(pointer["end_ms"])}}
             found = list(self._documents.find(wanted).sort("end_ms", ASCENDING).limit(min(limit, _MOST)))
         return [_record(document) for document in found]
 

@@ -38,6 +38,8 @@ __all__ = [
     "Reject",
     "Release",
     "RulesProgress",
+    "SessionEvent",
+    "SessionEventType",
     "Severity",
     "SubjectId",
     "Transaction",
@@ -155,6 +157,44 @@ class ObservationKind(StrEnum):
     ATM = "atm"
     ECOMMERCE = "e-commerce"
     RECURRING = "recurring"
+
+
+class SessionEventType(StrEnum):
+    """What somebody did in a shop's pages, by how near it is to a purchase: level 1, 2 or 3."""
+
+    ADD_PROMOTION = "AP"
+    ADD_TO_CART = "ATC"
+    CHECKOUT = "CO"
+    VIEW_CART = "VC"
+    VIEW_PROMOTION = "VP"
+    VIEW_ITEM = "VI"
+    SEARCH = "SER"
+    SCROLL = "SCR"
+    HOME_PAGE = "HP"
+    CLICK = "CL"
+
+    @property
+    def level(self) -> int:
+        """1 for what leads to a purchase at once, 2 for interest, 3 for looking around."""
+        if self in (SessionEventType.ADD_PROMOTION, SessionEventType.ADD_TO_CART, SessionEventType.CHECKOUT):
+            return 1
+        return 3 if self in (SessionEventType.SCROLL, SessionEventType.HOME_PAGE, SessionEventType.CLICK) else 2
+
+
+class SessionEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One thing that somebody did in a browsing session. Its identity is all of it but `received_ms`."""
+
+    session: str
+    subject: SubjectId
+    type: SessionEventType
+    event_ms: int
+    received_ms: int
+    user: UserId | None = None
+    device: DeviceId | None = None
+    traffic_source: str | None = None
+    """Where the visitor came from, if stated: `organic`, `email`, ..."""
+    device_type: str | None = None
+    schema: int = SCHEMA_VERSION
 
 
 class Fix(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -187,6 +187,37 @@ class Settings(BaseModel):
     privacy_audit_s: float = Field(3600.0, ge=0, description="Time between two audits of the stores by the privacy stage; 0 for never.")
     privacy_metrics_port: int = Field(9102, ge=0, le=65535, description="Port of the privacy stage's metrics and health; 0 for none.")
 
+    # Reports
+    reports: Literal["off", "on"] = Field(
+        "off", description="Whether the streaming reports run with the other services (docs/reports.md); `veilocity up` turns them on."
+    )
+    reports_state_dir: Path | None = Field(
+        None, description="Checkpoint, state and Parquet files; by default `reports` in the data folder."
+    )
+    reports_stretch: int = Field(
+        1, ge=1, le=3600, description="How much wider short windows are and how much longer they wait: the speed of a simulated city."
+    )
+    reports_delay_s: int = Field(120, ge=0, description="How late an event may be and still enter the reports; later ones are counted.")
+    reports_join_s: int = Field(120, ge=1, description="How long after an event of a session a payment still belongs to it.")
+    reports_high_value: str = Field(
+        "*=50000",
+        pattern=r"^([A-Z]{3}|\*)=\d+(,([A-Z]{3}|\*)=\d+)*$",
+        description="From which amount, in minor units, a payment is of high value, as `EUR=50000,JPY=80000,*=50000`; `*` for the others.",
+    )
+    reports_customers_file: str = Field(
+        "", description="CSV file of customer_id,birthdate that gives people an age band; whoever is not in it is `unknown`."
+    )
+    reports_merchants_file: str = Field(
+        "", description="CSV file of merchant,name,category; a merchant that is not in it has the name and category of its payments."
+    )
+    reports_trigger_ms: int = Field(1000, ge=0, description="Shortest time between two micro-batches of the reports.")
+    reports_batch_records: int = Field(20_000, ge=100, description="Most Kafka records in one micro-batch of the reports.")
+    reports_idle_s: float = Field(30.0, gt=0, description="Silence of a partition after which its time goes on with the clock on the wall.")
+    reports_keep_days: int = Field(30, ge=0, description="Days that documents and Parquet files of reports are kept; 0 for ever.")
+    reports_spark_master: str = Field("local[1]", description="Spark master of the reports.")
+    reports_driver_memory: str = Field("512m", description="Heap of the reports' Spark driver; Spark wants 450m at least.")
+    reports_metrics_port: int = Field(9105, ge=0, le=65535, description="Port of the reports' metrics and health; 0 for none.")
+
     # Cases
     cases_role: Literal["view", "triage", "unmask", "admin"] = Field(
         "triage", description="Role of who uses `veilocity cases`, where `--role` names none; it is recorded, and proven by nobody."
@@ -239,6 +270,11 @@ class Settings(BaseModel):
     def privacy_dir(self) -> Path:
         """Folder of the privacy stage's checkpoint and ledger."""
         return self.privacy_state_dir or self.data_dir / "privacy"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Folder of the reports' checkpoint, state and Parquet files."""
+        return self.reports_state_dir or self.data_dir / "reports"
 
     @property
     def token_key_file(self) -> Path:

@@ -11,8 +11,11 @@ __all__ = [
     "FIXES",
     "HEARTBEATS",
     "REJECTS",
+    "REPORTS",
+    "REPORT_MARKS",
     "RULES_PROGRESS",
     "RULES_STATE",
+    "SESSIONS",
     "TOPICS",
     "TRANSACTIONS",
     "Topic",
@@ -57,7 +60,28 @@ RULES_PROGRESS = Topic(
 
 HEARTBEATS = Topic("heartbeats", "the privacy stage waits with open windows: wall clock and ends of decisions; one partition", partitions=1)
 
-TOPICS = (FIXES, TRANSACTIONS, REJECTS, DIRECTORY, DECISIONS, ALERTS, RULES_STATE, RULES_PROGRESS, HEARTBEATS)
+SESSIONS = Topic("sessions", "browsing events, key = subject")
+REPORT_MARKS = Topic(
+    "report-marks", "the reports waited for a silent partition: its end, and the time it then has; one partition", partitions=1
+)
+REPORTS = Topic(
+    "reports", "windows of the streaming reports, key = report:start; counts of k people; one partition; read committed", partitions=1
+)
+
+TOPICS = (
+    FIXES,
+    TRANSACTIONS,
+    REJECTS,
+    DIRECTORY,
+    DECISIONS,
+    ALERTS,
+    RULES_STATE,
+    RULES_PROGRESS,
+    HEARTBEATS,
+    SESSIONS,
+    REPORT_MARKS,
+    REPORTS,
+)
 
 
 def markdown() -> str:

@@ -41,6 +41,9 @@ _STAFF_CLOCK = frozenset(
     }
 )
 """When our own people decided something, or logged in."""
+_REPORT_EDGES = frozenset({("reports", "start_ms"), ("reports", "end_ms"), ("reports_newest", "end_ms"), ("reports_newest", "oldest_ms")})
+"""Ends of the windows of reports: a grid that everybody shares, and no time of an event as long as they lie on it."""
+_REPORT_STEP_MS = 10_000
 _NO_TIME = frozenset({"version"})
 """Minute and batch in one number, so that positions can be compared."""
 _TWO_DIGITS = re.compile(r"(?:^|\.)(?:amount|accuracy_m|distance_m\.(?:low|likely|high))$")
@@ -52,7 +55,7 @@ _PAIR = re.compile(r"-?[0-9]{1,2}\.[0-9]{4,}\s*[,;/ ]\s*-?[0-9]{1,3}\.[0-9]{4,}|
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:([0-9]{2})(?:[.,]([0-9]+))?")
 _MOST_DECIMALS = 3
 _WHOLE, _FINE = 1, 2
-_EXEMPT, _TIME, _AMOUNT, _SCORE = "exempt", "time", "amount", "score"
+_EXEMPT, _TIME, _EDGE, _AMOUNT, _SCORE = "exempt", "time", "edge", "amount", "score"
 _SHORTEST = 8
 """Characters: a time, a cell and two coordinates are longer."""
 _CENTRE_DIGITS = 5
@@ -104,7 +107,10 @@ class ExactnessCheck(Examiner):
             self.faults.add(document.fault(path, "is a point without the cell whose centre it is"))
         latitudes = [below for name, below in found.items() if str(name).lower() in _LATITUDES]
         longitudes = [below for name, below in found.items() if str(name).lower() in _LONGITUDES] if latitudes else []
-        if any(_look_like_coordinates(lat, lon) for lat in latitudes for lon in longitudes):
+        pairs = [(lat, lon) for lat in latitudes for lon in longitudes if _look_like_coordinates(lat, lon)]
+        if pairs == [(found.get("lat"), found.get("lon"))] and not self._fault_of_point(found.get("cell"), [*pairs[0][::-1]]):
+            self._places += 1
+        elif pairs:
             self.faults.add(document.fault(path, "has two fields that look like coordinates of more than three decimals"))
 
     def _fault_of_point(self, cell: object, coordinates: object) -> str:
@@ -118,6 +124,9 @@ class ExactnessCheck(Examiner):
 
     def _fault_of_number(self, collection: str, path: str, value: float) -> str:
         what, kind = _kind_of(collection, path), is_time(value)
+        if what == _EDGE:
+            self._times += 1
+            return "is no end of a window" if value % _REPORT_STEP_MS else ""
         if what == _TIME or kind:
             self._times += 1
             if what != _EXEMPT and (value % _MINUTE_MS or kind == _FINE):
@@ -134,6 +143,8 @@ def _kind_of(collection: str, path: str) -> str:
     name = last_name(path)
     if name in _WALL_CLOCK or name in _NO_TIME or (collection, path) in _STAFF_CLOCK:
         return _EXEMPT
+    if (collection, path) in _REPORT_EDGES:
+        return _EDGE
     if name.endswith("_ms"):
         return _TIME
     return _AMOUNT if _TWO_DIGITS.search(path) else _SCORE if _TWO_DECIMALS.search(path) else ""

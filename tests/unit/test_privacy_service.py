@@ -11,7 +11,8 @@ from privacy.masking import Masker
 from privacy.parts import PartBuilder
 from privacy.policies import DEFAULT_FILE
 from privacy.policy import Policy, compiled_policy, key_checks
-from privacy.service import _only_one, run
+from privacy.process import only_one
+from privacy.service import run
 from privacy.session import kafka_source_options
 from privacy.windows import Window
 from veilocity import settings as kernel_settings
@@ -28,9 +29,9 @@ def promise(**values: object) -> Policy:
 
 
 def test_a_second_stage_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with _only_one(tmp_path), pytest.raises(FencedError, match="another privacy stage"), _only_one(tmp_path):
+    with only_one(tmp_path), pytest.raises(FencedError, match="another privacy stage"), only_one(tmp_path):
         pass
-    with _only_one(tmp_path):
+    with only_one(tmp_path):
         pass
 
 

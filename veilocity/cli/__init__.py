@@ -125,6 +125,14 @@ def dashboard() -> None:
 
 
 @app.command()
+def reports() -> None:
+    """Run the streaming reports."""
+    from privacy.reports import service  # noqa: PLC0415  # a room, imported when needed
+
+    service.run(prepare("reports"))
+
+
+@app.command()
 def topics(
     check: Annotated[bool, typer.Option("--check", help="Only say whether they are there.")] = False,
 ) -> None:

@@ -27,6 +27,7 @@ _PORT_SETTINGS = {
     "privacy": "privacy_metrics_port",
     "notify": "notifications_metrics_port",
     "mqtt": "mqtt_metrics_port",
+    "reports": "reports_metrics_port",
 }
 _NAMES = {"ingest": "gateway", "notify": "notifier", "mqtt": "MQTT bridge"}
 

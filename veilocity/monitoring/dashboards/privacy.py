@@ -84,11 +84,33 @@ _LIMITS = Row(
     ),
 )
 
+_REPORTS = Row(
+    "Streaming reports",
+    (
+        lines(
+            "Windows given out in a minute", "short", Target("sum by (kind) (rate(veilocity_reports_documents_total[5m])) * 60", "{{kind}}")
+        ),
+        lines(
+            "Figures withheld in a minute",
+            "short",
+            Target("sum by (kind) (rate(veilocity_reports_suppressed_total[5m])) * 60", "{{kind}}"),
+            description="Fewer than k people stand behind them.",
+        ),
+        lines("Records of the reports", "cps", Target("sum by (outcome) (rate(veilocity_reports_records_total[5m]))", "{{outcome}}")),
+        lines(
+            "A micro-batch of the reports takes",
+            "s",
+            Target(quantile(0.5, "veilocity_reports_batch_seconds", by="stage"), "{{stage}} p50"),
+            Target(quantile(0.99, "veilocity_reports_batch_seconds", by="stage"), "{{stage}} p99"),
+        ),
+    ),
+)
+
 PRIVACY = Dashboard(
     "privacy",
     "Privacy",
     "Whether what left may have left. docs/privacy.md",
-    (_AUDIT, _RELEASES, _LIMITS),
+    (_AUDIT, _RELEASES, _REPORTS, _LIMITS),
     refresh="30s",
     since="now-6h",
 )
