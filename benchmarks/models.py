@@ -89,9 +89,10 @@ def main() -> None:
     plan = TrainingPlan(seed=asked.seed)
     data, words = simulated(asked.weeks, asked.people, asked.seed)
     print(f"{words} {len(data.rows):,} payments, {np.mean(data.frauds):.2%} fraudulent.")
-    made, _ = make(data, plan, words, time.time_ns() // 1_000_000)
+    made, written, as_many = make(data, plan, words, time.time_ns() // 1_000_000)
     for one in made:
         print(f"\n{one.card.name} {one.card.sha256[:8]} {one.card.parameters}\n\n{tables(one.card.quality)}\n")
+    print(f"Written rules: {written}\nBoosting with as many alerts: {as_many}")
     found = figures(data, made, plan)
     if vars(asked) == {"weeks": 4, "people": 50, "seed": 7}:
         write("models", found, ("scikit-learn", "numpy"))

@@ -58,17 +58,24 @@ def train(
 
     registry = _registry(folder)
     data, source = _data(files, labels, weeks, people, seed)
-    made, written = make(data, TrainingPlan(seed=seed, alerts_per_day=alerts_per_day), source, _now_ms())
+    made, written, as_many = make(data, TrainingPlan(seed=seed, alerts_per_day=alerts_per_day), source, _now_ms())
     stored = [(registry.add(one.data, one.card), one.card) for one in made]
     if as_json:
-        _print({"models": [{"version": version, **_plain(card)} for version, card in stored], "written_rules": _plain(written)})
+        _print(
+            {
+                "models": [{"version": version, **_plain(card)} for version, card in stored],
+                "written_rules": _plain(written),
+                "boosting_with_as_many": _plain(as_many),
+            }
+        )
         return
     from rules.models.judging import tables  # noqa: PLC0415
 
     for version, card in stored:
         typer.echo(f"\n{card.name} {version}\n\n{tables(card.quality)}")
-    counts = f"{written.frauds_flagged} frauds and {written.honest_flagged} honest payments, {written.frauds_missed} frauds missed"
-    typer.echo(f"\nThe written rules flag {counts}. PR-AUC on the same payments:")
+    for who, flagged in (("The written rules flag", written), ("With as many alerts boosting flags", as_many)):
+        typer.echo(f"\n{who} {flagged.frauds_flagged} frauds and {flagged.honest_flagged} honest payments of the same test.")
+    typer.echo("PR-AUC on the same payments:")
     for name, value in made[0].card.baselines.items():
         typer.echo(f"  {name}: {value:.3f}")
     typer.echo(f"\nStored in {registry.folder}. `veilocity models promote {stored[0][1].name} {stored[0][0]}` puts one in force.")
@@ -87,7 +94,7 @@ def evaluate(
 ) -> None:
     """Judge a stored version on other payments than those it was made of, at the budget of its card."""
     from rules.models.judging import tables  # noqa: PLC0415  # a room, imported when needed
-    from rules.models.making import beside  # noqa: PLC0415
+    from rules.models.making import beside, settled  # noqa: PLC0415
     from rules.models.making import evaluate as judge  # noqa: PLC0415
     from rules.models.training import TrainingPlan  # noqa: PLC0415
 
@@ -95,7 +102,8 @@ def evaluate(
     name, _, wanted = model.partition("@")
     version = wanted or _default_version(registry, name)
     loaded, card = registry.load(name, version), registry.card(name, version)
-    data, source = _data(files, labels, weeks, people, seed)
+    every, source = _data(files, labels, weeks, people, seed)
+    data = settled(every)
     quality = judge(loaded, data, TrainingPlan(seed=seed, alerts_per_day=card.alerts_per_day))
     others = beside(data)
     if as_json:
