@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -122,12 +123,13 @@ def show(folder: Folder = None, as_json: AsJson = False) -> None:
     if as_json:
         _print({"models": _plain(entries), "history": _plain(registry.history())})
         return
-    table = Table("model", Column("version", no_wrap=True), "in force", "PR-AUC", "precision", "recall", "made", "data")
+    heads = ("model", "version", "in force", "PR-AUC", "precision", "recall", "made")
+    table = Table(*(Column(head, no_wrap=True) for head in heads), box=SIMPLE, padding=(0, 1, 0, 0))
     for entry in entries:
         quality, at = entry.card.quality, entry.card.quality.at_threshold
-        made = f"{datetime.fromtimestamp(entry.card.created_ms / 1000.0, tz=UTC):%Y-%m-%d %H:%M}"
+        made = f"{datetime.fromtimestamp(entry.card.created_ms / 1000.0, tz=UTC):%Y-%m-%d}"
         figures = (f"{quality.pr_auc:.3f}", f"{100 * at.precision:.0f} %", f"{100 * at.recall:.0f} %")
-        table.add_row(entry.name, entry.version, "yes" if entry.active else "no", *figures, made, entry.card.data_sha256[:8])
+        table.add_row(entry.name, entry.version, "yes" if entry.active else "no", *figures, made)
     Console().print(table)
     typer.echo(f"{len(entries)} versions in {registry.folder}.")
 
