@@ -73,6 +73,7 @@ class InForce:
             return False
         self._stamp, self._refused, self.models = stamp, None, models
         telemetry.in_force(models)
+        telemetry.swapped()
         for model in models:
             _log.info("A learned rule is in force", rule=model.name, version=model.version)
         return True
@@ -80,6 +81,7 @@ class InForce:
     def drop(self, model: Model) -> None:
         """Let a model no longer score: it failed on payments."""
         self.models = tuple(one for one in self.models if one is not model)
+        telemetry.in_force(self.models)
         telemetry.refused("payments")
         _log.error(
             "A learned rule failed on payments and is out of force until another is promoted", rule=model.name, version=model.version

@@ -9,7 +9,7 @@ from rules.models.verdict import holds_against, rule_name
 from veilocity.contracts import LearnedScore
 from veilocity.metrics import counter, gauge, histogram
 
-__all__ = ["drifted", "in_force", "refused", "scored"]
+__all__ = ["drifted", "in_force", "refused", "scored", "swapped"]
 
 _INFO = gauge("rules_model_info", "1 for the version of a learned rule that is in force.", "rule", "version")
 _THRESHOLD = gauge("rules_model_threshold", "Score from which on a learned rule holds against a payment.", "rule")
@@ -26,13 +26,17 @@ def in_force(models: Sequence[Model]) -> None:
     _INFO.clear()
     _THRESHOLD.clear()
     _DRIFT.clear()
-    _SWAPS.inc()
     for model in models:
         _INFO.labels(rule_name(model.name), model.version).set(1)
         _THRESHOLD.labels(rule_name(model.name)).set(model.threshold)
         # From the beginning on, so that a rate can be told of the first payment.
         _SCORED.labels(rule_name(model.name))
         _FLAGGED.labels(rule_name(model.name))
+
+
+def swapped() -> None:
+    """Count that other models were taken up."""
+    _SWAPS.inc()
 
 
 def scored(name: str, scores: Iterable[LearnedScore | None], duration_s: float) -> None:

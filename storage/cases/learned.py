@@ -24,6 +24,7 @@ from storage.cases.model import Label
 from storage.kinds import TRANSACTIONS, Document
 from storage.mongo import connect, translated
 from veilocity import metrics
+from veilocity.contracts import Severity
 from veilocity.settings import Settings
 
 __all__ = ["CONFIRMED", "LEARNED", "WRONG", "count_learned", "publish_learned", "read_learned"]
@@ -93,10 +94,11 @@ def publish_learned(precision: Mapping[str, Share]) -> None:
 
 def _labelled(payments: Collection[Document], labels: Mapping[str, Label], missed: Iterable[str]) -> Iterator[tuple[list[str], Label]]:
     for alerts in _chunks(labels):
-        # The severity is asked for because the index by alert holds payments with a finding only, and servers want to be told so.
-        question = {"severity": {"$gt": ""}, "alert": {"$in": alerts}}
-        for payment in payments.find(question, {"reasons": 1, "alert": 1}).limit(MOST_ALERTS):
-            yield payment["reasons"], labels[payment["alert"]]
+        for severity in Severity:
+            # One severity at a time, because it stands first in the index by alert.
+            question = {"severity": severity.value, "alert": {"$in": alerts}}
+            for payment in payments.find(question, {"reasons": 1, "alert": 1}).limit(MOST_ALERTS):
+                yield payment["reasons"], labels[payment["alert"]]
     for ids in _chunks(missed):
         for payment in payments.find({"_id": {"$in": ids}}, {"reasons": 1}).limit(_CHUNK):
             yield payment["reasons"], Label.CONFIRMED_FRAUD

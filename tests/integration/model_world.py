@@ -1,4 +1,4 @@
-"""Small learned rules in a registry of their own, made by hand, so that a test knows every score."""
+"""Learned rules in a registry of their own; small ones are made by hand, so that a test knows every score."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rules.models.archive import to_bytes
+from rules.models.autoencoder import Autoencoder
 from rules.models.boosting import Boosting, Trees
 from rules.models.card import Card, Slice
 from rules.models.features import FEATURES, FEATURES_VERSION
@@ -51,7 +52,7 @@ def stump(feature: str, above: float, slope: float = 1.0, name: str = "boosting"
     return Boosting(name, "", FEATURES_VERSION, 0.5, reference_of(rows, rows[:, 0]), trees, slope, 0.0)
 
 
-def publish(folder: Path, model: Boosting) -> str:
+def publish(folder: Path, model: Boosting | Autoencoder) -> str:
     """Store a model and put it in force; return its version."""
     data, registry = to_bytes(model), Registry(folder)
     span = Slice(0, 1, 1, 0)
@@ -60,7 +61,7 @@ def publish(folder: Path, model: Boosting) -> str:
         kind=model.kind,
         sha256=hashlib.sha256(data).hexdigest(),
         created_ms=0,
-        data="made by hand",
+        data="of a test",
         data_sha256="",
         seed=0,
         features_version=FEATURES_VERSION,

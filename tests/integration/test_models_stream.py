@@ -13,8 +13,11 @@ import pytest
 from ingest.simulator.weeks import WeekPlan, labelled_week
 from rules.models.registry import Registry
 from rules.models.table import feature_table
+from rules.models.training import train
 from tests.integration.model_world import publish, stump
 from tests.integration.rules_cluster import alerts, city, decisions, events_read, is_amended, own_topics, progress, running, until, write
+from tests.unit.models_world import QUICK
+from tests.unit.models_world import payments as training_payments
 from tests.unit.rules_world import payment
 from veilocity.contracts import Decision, Transaction, Verdict
 from veilocity.settings import Settings
@@ -43,8 +46,9 @@ def versions(found: list[Decision]) -> Counter[str]:
 def test_a_replayed_day_has_the_scores_of_training_to_the_last_bit(cluster: Settings) -> None:
     events = [*labelled_week(WeekPlan(seed=9, people=4, days=5)).events]
     folder = Path(cluster.rules_models_dir)
-    publish(folder, stump("usual_place_km_log", 0.7))
-    publish(folder, stump("amount_log", 8.0, slope=0.37, name="second"))
+    trained = train(training_payments(), QUICK)
+    for model in (trained.boosting, trained.autoencoder, stump("usual_place_km_log", 0.7, name="stump")):
+        publish(folder, model)
     with running(cluster) as service:
         write(cluster, events, in_turn=True)
         until(lambda: events_read(cluster) >= len(events), timeout_s=120.0)
@@ -53,6 +57,8 @@ def test_a_replayed_day_has_the_scores_of_training_to_the_last_bit(cluster: Sett
     scores = {model.name: model.score(table.rows) for model in Registry(folder).active()}
     found = {one.transaction.id: one for one in first_decisions(cluster)}
     assert len(table.transaction_ids) > 100
+    assert set(scores) == {"boosting", "autoencoder", "stump"}
+    assert all(len(np.unique(values)) > 1 for values in scores.values())
     for number, name in enumerate(table.transaction_ids):
         told = {one.rule: one.score for one in found[name].learned}
         wanted = {f"learned-{model}": np.float64(score[number]).item() for model, score in scores.items()}
