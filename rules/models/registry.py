@@ -26,6 +26,7 @@ import msgspec
 
 from rules.models.archive import from_bytes
 from rules.models.card import Card, markdown
+from rules.models.features import FEATURES_VERSION
 from rules.models.model import Model
 from veilocity.errors import SettingsError, StateError
 
@@ -171,11 +172,12 @@ class Registry:
             at_ms: now.
 
         Raises:
-            SettingsError: there is none such.
+            SettingsError: there is none such, or it was trained on features of another version.
             StateError: its file is damaged; what was in force stays.
         """
         card = self.card(name, version)
-        self.load(name, version)
+        if self.load(name, version).features_version != FEATURES_VERSION:
+            raise SettingsError("the model was trained on other features than this program computes: train it anew, and promote that")
 
         def change(old: _Active) -> _Active:
             known, pointer = old.active.get(name), _Pointer(version, card.sha256)

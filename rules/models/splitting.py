@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from veilocity.errors import SettingsError
 
-__all__ = ["GAP_MS", "Fold", "Split", "folds", "split_in_time"]
+__all__ = ["GAP_MS", "WARM_UP_MS", "Fold", "Split", "folds", "split_in_time"]
 
 DAY_MS = 86_400_000
 GAP_MS = DAY_MS
 """As long as the longest window of a feature."""
+WARM_UP_MS = 2 * DAY_MS
+"""What is left out at the beginning, while nobody's habits are known."""
 _TRAIN, _CALIBRATION = 0.5, 0.7
 """Shares of the time at which training and calibration end; fixed before anything was judged."""
 
@@ -41,7 +43,7 @@ class Fold(NamedTuple):
     judge: Indices
 
 
-def split_in_time(event_ms: Times, warm_up_ms: int = 2 * DAY_MS, gap_ms: int = GAP_MS) -> Split:
+def split_in_time(event_ms: Times, warm_up_ms: int = WARM_UP_MS, gap_ms: int = GAP_MS) -> Split:
     """Split payments into training, calibration and test.
 
     Guarantee: each slice begins more than `gap_ms` after the last payment of the one before it; every payment is in one slice at most.

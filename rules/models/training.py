@@ -25,7 +25,7 @@ from rules.models.reference import Bins, Reference, reference_of
 from rules.models.splitting import Split, folds, split_in_time
 from veilocity.errors import SettingsError
 
-__all__ = ["Choice", "Trained", "TrainingPlan", "fraud_weights", "train"]
+__all__ = ["Choice", "Trained", "TrainingPlan", "fraud_weights", "one_thread", "train"]
 
 _LEAST_FRAUDS = 10
 _NOTHING = Reference((), Bins((), ()), (), (), 0)
@@ -90,7 +90,7 @@ def train(data: Labelled, plan: TrainingPlan) -> Trained:
     for rows in split:
         if data.frauds[rows].sum() < _LEAST_FRAUDS or data.frauds[rows].all():
             raise SettingsError(f"each slice of time needs {_LEAST_FRAUDS} fraudulent payments and honest ones: give more weeks or people")
-    with _one_thread():
+    with one_thread():
         choice, folded = choose(data, split.train, plan)
         boosting = _boosting(data, split, choice, plan)
         autoencoder = _autoencoder(data, split, plan)
@@ -138,7 +138,7 @@ def fit_trees(data: Labelled, choice: Choice, seed: int) -> Any:
         early_stopping=False,  # it would hold back payments at random, not in time
         random_state=seed,
     )
-    with _one_thread():
+    with one_thread():
         return trees.fit(data.rows, data.frauds, sample_weight=fraud_weights(data.frauds, choice.fraud_weight))
 
 
@@ -163,7 +163,7 @@ def trees_of(classifier: Any) -> Trees:
     )
 
 
-def _one_thread() -> Any:
+def one_thread() -> Any:
     """Return a context in which the libraries use one thread: more would add up in another order from run to run, and gain little."""
     for module in ("sklearn.ensemble", "sklearn.neural_network"):
         library(module)  # only libraries that are loaded can be limited

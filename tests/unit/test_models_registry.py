@@ -29,12 +29,25 @@ def made() -> Made:
     return make(payments(), QUICK, "Random figures.", NOW_MS)[0][0]
 
 
-def other(number: int) -> tuple[bytes, Card]:
-    """Return the same model with another threshold."""
+def changed(name: str, value: object) -> tuple[bytes, Card]:
+    """Return the same model with one thing changed."""
     model = from_bytes(made().data)
-    object.__setattr__(model, "threshold", float(number))
+    object.__setattr__(model, name, value)
     data = to_bytes(model)
     return data, msgspec.structs.replace(made().card, sha256=hashlib.sha256(data).hexdigest())
+
+
+def other(number: int) -> tuple[bytes, Card]:
+    """Return the same model with another threshold."""
+    return changed("threshold", float(number))
+
+
+def test_a_model_of_other_features_is_not_put_in_force(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    version = registry.add(*changed("features_version", 10_000))
+    with pytest.raises(SettingsError, match="other features"):
+        registry.promote("boosting", version, NOW_MS)
+    assert registry.active() == ()
 
 
 def test_promotions_and_rollbacks_walk_back_to_nothing(tmp_path: Path) -> None:

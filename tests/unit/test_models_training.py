@@ -142,7 +142,7 @@ def test_a_queue_of_equal_scores_takes_the_earlier() -> None:
 def test_a_card_says_what_was_done() -> None:
     from rules.models.card import markdown
 
-    made, written = make(payments(), QUICK, "Random figures.", 1_764_000_000_000)
+    made, written, as_many = make(payments(), QUICK, "Random figures.", 1_764_000_000_000)
     assert [one.card.name for one in made] == ["boosting", "autoencoder"]
     card = made[0].card
     text = markdown(card)
@@ -159,4 +159,5 @@ def test_a_card_says_what_was_done() -> None:
         assert said in text
     assert card.slices["train"].until_ms < card.slices["calibration"].from_ms < card.slices["test"].from_ms
     assert written.honest_flagged == 0
+    assert as_many.alerts_per_day == written.alerts_per_day > 0.0
     assert payments().sha256() == card.data_sha256 != payments(2).sha256()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -58,17 +59,24 @@ def train(
 
     registry = _registry(folder)
     data, source = _data(files, labels, weeks, people, seed)
-    made, written = make(data, TrainingPlan(seed=seed, alerts_per_day=alerts_per_day), source, _now_ms())
+    made, written, as_many = make(data, TrainingPlan(seed=seed, alerts_per_day=alerts_per_day), source, _now_ms())
     stored = [(registry.add(one.data, one.card), one.card) for one in made]
     if as_json:
-        _print({"models": [{"version": version, **_plain(card)} for version, card in stored], "written_rules": _plain(written)})
+        _print(
+            {
+                "models": [{"version": version, **_plain(card)} for version, card in stored],
+                "written_rules": _plain(written),
+                "boosting_with_as_many": _plain(as_many),
+            }
+        )
         return
     from rules.models.judging import tables  # noqa: PLC0415
 
     for version, card in stored:
         typer.echo(f"\n{card.name} {version}\n\n{tables(card.quality)}")
-    counts = f"{written.frauds_flagged} frauds and {written.honest_flagged} honest payments, {written.frauds_missed} frauds missed"
-    typer.echo(f"\nThe written rules flag {counts}. PR-AUC on the same payments:")
+    for who, flagged in (("The written rules flag", written), ("With as many alerts boosting flags", as_many)):
+        typer.echo(f"\n{who} {flagged.frauds_flagged} frauds and {flagged.honest_flagged} honest payments of the same test.")
+    typer.echo("PR-AUC on the same payments:")
     for name, value in made[0].card.baselines.items():
         typer.echo(f"  {name}: {value:.3f}")
     typer.echo(f"\nStored in {registry.folder}. `veilocity models promote {stored[0][1].name} {stored[0][0]}` puts one in force.")
@@ -87,7 +95,7 @@ def evaluate(
 ) -> None:
     """Judge a stored version on other payments than those it was made of, at the budget of its card."""
     from rules.models.judging import tables  # noqa: PLC0415  # a room, imported when needed
-    from rules.models.making import beside  # noqa: PLC0415
+    from rules.models.making import beside, settled  # noqa: PLC0415
     from rules.models.making import evaluate as judge  # noqa: PLC0415
     from rules.models.training import TrainingPlan  # noqa: PLC0415
 
@@ -95,7 +103,8 @@ def evaluate(
     name, _, wanted = model.partition("@")
     version = wanted or _default_version(registry, name)
     loaded, card = registry.load(name, version), registry.card(name, version)
-    data, source = _data(files, labels, weeks, people, seed)
+    every, source = _data(files, labels, weeks, people, seed)
+    data = settled(every)
     quality = judge(loaded, data, TrainingPlan(seed=seed, alerts_per_day=card.alerts_per_day))
     others = beside(data)
     if as_json:
@@ -114,12 +123,13 @@ def show(folder: Folder = None, as_json: AsJson = False) -> None:
     if as_json:
         _print({"models": _plain(entries), "history": _plain(registry.history())})
         return
-    table = Table("model", Column("version", no_wrap=True), "in force", "PR-AUC", "precision", "recall", "made", "data")
+    heads = ("model", "version", "in force", "PR-AUC", "precision", "recall", "made")
+    table = Table(*(Column(head, no_wrap=True) for head in heads), box=SIMPLE, padding=(0, 1, 0, 0))
     for entry in entries:
         quality, at = entry.card.quality, entry.card.quality.at_threshold
-        made = f"{datetime.fromtimestamp(entry.card.created_ms / 1000.0, tz=UTC):%Y-%m-%d %H:%M}"
+        made = f"{datetime.fromtimestamp(entry.card.created_ms / 1000.0, tz=UTC):%Y-%m-%d}"
         figures = (f"{quality.pr_auc:.3f}", f"{100 * at.precision:.0f} %", f"{100 * at.recall:.0f} %")
-        table.add_row(entry.name, entry.version, "yes" if entry.active else "no", *figures, made, entry.card.data_sha256[:8])
+        table.add_row(entry.name, entry.version, "yes" if entry.active else "no", *figures, made)
     Console().print(table)
     typer.echo(f"{len(entries)} versions in {registry.folder}.")
 
