@@ -12,7 +12,7 @@ import msgspec
 
 from dashboard.desk import Desk, wall_clock_ms
 from dashboard.reports_picture import (
-    FRAUDS_SHOWN,
+    FRAUDS_READ,
     SALES_SHOWN,
     CellsPicture,
     FraudsPicture,
@@ -127,7 +127,7 @@ class ReportsDesk:
         if self._sources is None:
             self._sources = self._connect(), self._connect_segments()
         reports, segments = self._sources
-        windows = {name: tuple(reports.newest(name, FRAUDS_SHOWN if name == "frauds" else 1)) for name in REPORT_NAMES}
+        windows = {name: tuple(reports.newest(name, FRAUDS_READ if name == "frauds" else 1)) for name in REPORT_NAMES}
         merchants = _merchants(reports, windows["merchants"], before.merchants if before is not None else ())
         event_ms = max((found[0].end_ms for found in windows.values() if found), default=0)
         picture = msgspec.structs.replace(

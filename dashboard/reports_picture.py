@@ -19,6 +19,7 @@ from storage.reports import ReportBand, ReportCell, ReportDocument, ReportRow
 from veilocity.currencies import minor_digits
 
 __all__ = [
+    "FRAUDS_READ",
     "FRAUDS_SHOWN",
     "SALES_SHOWN",
     "CellsPicture",
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 FRAUDS_SHOWN = 20
+FRAUDS_READ = 60
+"""So many windows are looked through for one that tells cells."""
 SALES_SHOWN = 120
 _LINES = 20
 _CURRENCIES = 3

@@ -33,7 +33,7 @@ function asides({ high_value, sessions, frauds, sales: sold, cells: where, segme
     "high-value": high_value ? `in ${lasting(high_value)}` : "",
     sessions: sessions ? `in ${lasting(sessions)}` : "",
     frauds: frauds ? `in ${lasting(frauds.windows[0])}, every ${duration(frauds.step_ms / 1_000)}` : "",
-    sales: sold ? `the first twenty since ${localMinute(sold.since_ms)}` : "",
+    sales: sold?.measures[0]?.lines.length ? `the first twenty since ${localMinute(sold.since_ms)}` : "",
     cells: where ? `${span(where)}${where.suppressed ? `; ${exact(where.suppressed)} withheld` : ""}` : "",
     segments: segments ? `${localMinute(segments.start_ms)} to ${localMinute(segments.end_ms)}` : "",
   };

@@ -31,7 +31,8 @@ export function drawSessions(body, window, options) {
 // How many sessions have a payment is withheld where too few people did so, or too few did not.
 function conversion({ count, bands: found }) {
   const bought = found.find(({ band }) => band === BOUGHT)?.count;
-  if (count === null || bought === undefined) return [];
+  if (count === null) return [];
+  if (bought === undefined) return [element("p", { class: "conversion" }, "How many bought is withheld.")];
   return [element("p", { class: "conversion", title: "Conversion: sessions with a payment soon after one of their events." }, element("b", {}, percent(bought / Math.max(1, count))), ` bought: ${counted(bought, "session")} with a payment`)];
 }
 

@@ -30,7 +30,7 @@ export class Sales {
     const measure = sales?.measures.find(({ name }) => name === this.unit) ?? sales?.measures[0];
     if (!measure?.lines.length) {
       body.dataset.wide = "false";
-      body.replaceChildren(empty("No sale was counted yet.", "`veilocity reports` counts the payments that no rule flagged, every 30 seconds, for the twenty merchants with most of them."));
+      body.replaceChildren(this.#nothing(sales));
       return;
     }
     if (options.tables) {
@@ -42,6 +42,11 @@ export class Sales {
     const wide = body.clientWidth > 620;
     const width = wide ? body.clientWidth - 250 : body.clientWidth;
     this.#chart(body, sales, measure, width, list);
+  }
+
+  #nothing(sales) {
+    if (sales) return empty("No merchant can be told.", `Fewer people than the policy asks for bought at each of them in the last ${counted(sales.ends_ms.length, "window")}.`);
+    return empty("No sale was counted yet.", "`veilocity reports` counts the payments that no rule flagged, every 30 seconds, for the twenty merchants with most of them.");
   }
 
   #again() {

@@ -164,6 +164,23 @@ def test_where_cells_lie_close_the_coarse_outlines_give_way_to_names(open_page: 
         watched.shot("reports-near")
 
 
+def test_what_is_withheld_is_told_as_that_and_never_as_nothing(open_page: OpenPage) -> None:
+    world = reports_day(now_ms())
+    told = {"count": None, "rows": (), "cells": (), "suppressed": 1}
+    kept = [one for one in world.documents if one.report == "sessions"]
+    world.documents = [msgspec.structs.replace(one, **told) for one in world.documents if one.report != "sessions"]
+    world.documents += [msgspec.structs.replace(one, bands=one.bands[1:]) for one in kept]
+    with DashboardServer(World(), reports=world) as server:
+        watched = opened(open_page, server)
+        watched.until(lambda: watched.page.locator("#frauds .never").count() == 20, "every bar is hatched")
+        assert text(watched, "#high-value .big") == "withheld"
+        assert "Now too few people to tell" in text(watched, "#frauds .readout")
+        assert "No merchant can be told" in text(watched, "#sales-body")
+        assert "No cell was released" in text(watched, "#cells-body")
+        assert "How many bought is withheld" in text(watched, "#sessions-body")
+        watched.shots("reports-withheld")
+
+
 def test_a_dead_store_is_told_and_the_last_picture_stays(open_page: OpenPage) -> None:
     world = reports_day(now_ms())
     with DashboardServer(World(), reports=world) as server:
