@@ -20,7 +20,7 @@ from ingest.telemetry import FILTERED, ITEMS
 from veilocity import logs, settings
 from veilocity.contracts import Fix, FixFilter, Reject, decode
 from veilocity.errors import BrokerUnavailableError, RejectReason, SettingsError
-from veilocity.topics import DIRECTORY, FIXES, REJECTS, TRANSACTIONS
+from veilocity.topics import DIRECTORY, FIXES, REJECTS, SESSIONS, TRANSACTIONS
 
 
 class Kafka:
@@ -100,6 +100,14 @@ def test_payments_are_written_by_subject(client: FlaskClient, kafka: Kafka) -> N
     assert [(record.topic, record.key) for record in kafka.records] == [(TRANSACTIONS, b"c-1"), (TRANSACTIONS, b"u-1")]
 
 
+def test_browsing_events_are_written_by_subject_and_a_bad_line_alone_is_refused(client: FlaskClient, kafka: Kafka) -> None:
+    line = b'{"session": "s-1", "user": "u-1", "type": "ATC", "event_ms": 1700000000000}'
+    answer = client.post("/v1/sessions", data=line + b"\nnothing\n" + line)
+    assert answer.json is not None
+    assert (answer.status_code, answer.json["accepted"], answer.json["reasons"]) == (200, 2, {"malformed": 1})
+    assert [(record.topic, record.key) for record in kafka.records] == [(SESSIONS, b"u-1"), (SESSIONS, b"u-1"), (REJECTS, None)]
+
+
 def test_a_directory_change_is_answered_only_when_it_was_read_back(client: FlaskClient, kafka: Kafka) -> None:
     assert client.put("/v1/directory", json={"kind": "card", "id": "c-1", "subject": "p-1"}).status_code == 200
     assert kafka.waited == [{0: 41}]
@@ -113,7 +121,7 @@ def test_the_test_push_and_the_empty_payload_write_nothing(client: FlaskClient, 
     assert kafka.records == []
 
 
-@pytest.mark.parametrize("path", ["/v1/sensor-logger", "/v1/transactions"])
+@pytest.mark.parametrize("path", ["/v1/sensor-logger", "/v1/transactions", "/v1/sessions"])
 def test_a_malformed_body_is_400_and_one_reject(client: FlaskClient, kafka: Kafka, path: str) -> None:
     answer = client.post(path, data=b"garbage")
     assert answer.status_code == 400
@@ -142,7 +150,7 @@ def test_until_the_directory_is_read_everything_is_503(client: FlaskClient, kafk
     assert kafka.records == []
 
 
-@pytest.mark.parametrize("method", ["POST /v1/sensor-logger", "POST /v1/transactions", "PUT /v1/directory"])
+@pytest.mark.parametrize("method", ["POST /v1/sensor-logger", "POST /v1/transactions", "POST /v1/sessions", "PUT /v1/directory"])
 def test_without_the_token_nothing_is_read_or_written(kafka: Kafka, method: str) -> None:
     client = client_of(kafka, ingest_token="s3cret")  # noqa: S106  # a made-up token
     verb, path = method.split()
