@@ -90,7 +90,12 @@ class Settings(BaseModel):
     feed_postgres_dsn: SecretStr = Field(
         SecretStr(""), description="Connection string of the PostgreSQL whose table of payments is read; empty for none (docs/extras.md)."
     )
-    feed_postgres_batch_rows: int = Field(1000, ge=1, le=10_000, description="Most rows of the table written to Kafka at a time.")
+    feed_postgres_batch_rows: int = Field(
+        500,
+        ge=1,
+        le=512,
+        description="Rows written to Kafka at a time; a crash repeats no more, and the rules know 512 payments of a person.",
+    )
     feed_postgres_poll_s: float = Field(0.2, gt=0, le=60, description="Pause between two looks into a change log that had nothing new.")
     feed_postgres_metrics_port: int = Field(9111, ge=0, le=65535, description="Port of the metrics and health of that feed; 0 for none.")
 

@@ -42,8 +42,8 @@ class Mapping:
     >>> mapping = Mapping("id=number, currency='EUR', amount=total|amount, card=card, authorised_at=paid_at, merchant=shop, category=kind, "
     ...     "channel=channel")
     >>> columns = [Column(name, 25) for name in "number amount card paid_at shop kind channel".split()]
-    >>> mapping.payment(columns, {"number": "p1", "amount": "12.50"})
-    {'id': 'p1', 'currency': 'EUR', 'amount': '12.50'}
+    >>> sorted(mapping.payment(columns, {"number": "p1", "amount": "12.50"}).items())
+    [('amount', '12.50'), ('currency', 'EUR'), ('id', 'p1')]
     """
 
     def __init__(self, text: str, *, utc: bool = False) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import struct
 from enum import Enum
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from veilocity.errors import StateError
 
-__all__ = ["Change", "Column", "Commit", "Decoder", "Relation", "Unchanged", "Value", "lsn_text"]
+__all__ = ["Begin", "Change", "Column", "Commit", "Decoder", "Relation", "Unchanged", "Value", "lsn_text"]
 
 
 class Unchanged(Enum):
@@ -24,8 +24,8 @@ class Unchanged(Enum):
 
 
 Value = str | None | Unchanged
-_IGNORED = frozenset(b"BOYM")
-"""Begin, origin, type, message: nothing of a payment is in them."""
+_IGNORED = frozenset(b"OYM")
+"""Origin, type, message: nothing of a payment is in them."""
 
 
 class Column(NamedTuple):
@@ -45,10 +45,20 @@ class Relation(NamedTuple):
 class Change(NamedTuple):
     """What was done to one row; a truncate has no row."""
 
-    kind: Literal["insert", "update", "delete", "truncate"]
+    kind: str
+    """`insert`, `update`, `delete` or `truncate`."""
     relation: Relation
     row: dict[str, Value]
     """By column; of a delete what the log has, which may be the key alone."""
+    before: dict[str, Value] | None = None
+    """The row before an update, where the table's REPLICA IDENTITY is FULL."""
+
+
+class Begin(NamedTuple):
+    """The begin of a transaction."""
+
+    commit_lsn: int
+    """Place in the log of its commit, by which it is known."""
 
 
 class Commit(NamedTuple):
@@ -110,10 +120,10 @@ class _Reader:
 
 
 class Decoder:
-    """Reads the messages of one look into the log, in their order; a later look begins with a decoder of its own.
+    r"""Reads the messages of one look into the log, in their order; a later look begins with a decoder of its own.
 
     >>> decoder = Decoder()
-    >>> decoder.read(b"R" + bytes([0, 0, 0, 7]) + b"public\\0payments\\0d" + bytes([0, 1, 1]) + b"id\\0" + bytes([0, 0, 0, 25]) + bytes(4))
+    >>> decoder.read(b"R" + bytes([0, 0, 0, 7]) + b"public\0payments\0d" + bytes([0, 1, 1]) + b"id\0" + bytes([0, 0, 0, 25, 0, 0, 0, 0]))
     >>> decoder.read(b"I" + bytes([0, 0, 0, 7]) + b"N" + bytes([0, 1]) + b"t" + bytes([0, 0, 0, 2]) + b"p1").row
     {'id': 'p1'}
     """
@@ -122,7 +132,7 @@ class Decoder:
         """Know no table yet."""
         self._relations: dict[int, Relation] = {}
 
-    def read(self, message: bytes) -> Change | Commit | None:
+    def read(self, message: bytes) -> Begin | Change | Commit | None:
         """Return what a message says, or None where it says nothing of a payment.
 
         Raises:
@@ -133,36 +143,28 @@ class Decoder:
         except (struct.error, ValueError, IndexError, KeyError) as cause:
             raise StateError("PostgreSQL's change log cannot be read: is its server newer than this program knows?") from cause
 
-    def _read(self, message: bytes) -> Change | Commit | None:
+    def _read(self, message: bytes) -> Begin | Change | Commit | None:
         kind, reader = message[0], _Reader(message)
         if kind in _IGNORED:
             return None
+        if kind == ord("B"):
+            return Begin(reader.number("Q"))
         if kind == ord("C"):
             reader.skip(9)
             return Commit(reader.number("Q"))
         if kind == ord("R"):
-            self._learn(reader)
-            return None
-        if kind == ord("T"):
-            count = reader.number("I")
-            reader.skip(1)
-            tables = [self._relations[reader.number("I")] for _ in range(count)]
-            return Change("truncate", tables[0], {})
+            return self._learn(reader)
+        return self._change(chr(kind), reader)
+
+    def _change(self, kind: str, reader: _Reader) -> Change:
+        if kind == "T":
+            reader.skip(5)
+            return Change("truncate", self._relations[reader.number("I")], {})
         relation = self._relations[reader.number("I")]
         part = chr(reader.number("B"))
-        if kind == ord("I"):
-            return Change("insert", relation, reader.row(relation))
-        if kind == ord("D"):
-            return Change("delete", relation, reader.row(relation))
-        if kind != ord("U"):
-            raise ValueError("a message of an unknown kind")
-        before = reader.row(relation) if part in "KO" else {}
-        if before:
-            reader.skip(1)
-        after = reader.row(relation)
-        # With REPLICA IDENTITY FULL the old row has what the new one leaves out.
-        whole = {name: before.get(name, value) if value is Unchanged.UNCHANGED else value for name, value in after.items()}
-        return Change("update", relation, whole)
+        if kind == "U":
+            return _updated(reader, relation, part)
+        return Change({"I": "insert", "D": "delete"}[kind], relation, reader.row(relation))
 
     def _learn(self, reader: _Reader) -> None:
         number = reader.number("I")
@@ -175,3 +177,14 @@ class Decoder:
             columns.append(Column(column, reader.number("I")))
             reader.skip(4)
         self._relations[number] = Relation(f"{schema or 'pg_catalog'}.{name}", tuple(columns))
+
+
+def _updated(reader: _Reader, relation: Relation, part: str) -> Change:
+    before: dict[str, Value] = {}
+    if part in "KO":
+        before = reader.row(relation)
+        reader.skip(1)
+    after = reader.row(relation)
+    # The old row has what the new one leaves out.
+    row = {name: before.get(name, value) if value is Unchanged.UNCHANGED else value for name, value in after.items()}
+    return Change("update", relation, row, before if part == "O" else None)

@@ -7,8 +7,9 @@ import re
 import signal
 from threading import Event
 
-from ingest.cdc.feed import Feed, mark_of
+from ingest.cdc.feed import Feed
 from ingest.cdc.mapping import Mapping
+from ingest.cdc.progress import ProgressFile
 from ingest.cdc.slot import Slot
 from ingest.cdc.writer import Writer
 from ingest.directory import Directory
@@ -36,7 +37,7 @@ def run(settings: Settings, dsn: str, table: str, slot: str, mapping: Mapping) -
     """Run the feed until SIGTERM or SIGINT.
 
     Args:
-        settings: Kafka, batches, the folder of the mark.
+        settings: Kafka, batches, the folder of the progress.
         dsn: the PostgreSQL of the table.
         table: `payments`, or `schema.payments`.
         slot: name of slot and publication.
@@ -64,7 +65,7 @@ def run(settings: Settings, dsn: str, table: str, slot: str, mapping: Mapping) -
 
 
 def drop(settings: Settings, dsn: str, table: str, slot: str) -> None:
-    """Remove slot, publication and mark.
+    """Remove slot, publication and progress.
 
     Raises:
         ServiceUnavailableError: a feed reads the slot: stop it first.
@@ -76,7 +77,7 @@ def drop(settings: Settings, dsn: str, table: str, slot: str) -> None:
         found = Slot(connection, slot, table)
         found.claim()
         found.drop()
-        mark_of(settings.data_dir, slot).unlink(missing_ok=True)
+        ProgressFile(settings.data_dir, slot).remove()
     finally:
         connection.close()
 
@@ -129,7 +130,7 @@ class _Service:
                 Slot(connection, self._slot, self._table),
                 self._mapping,
                 self._writer,
-                mark_of(self._settings.data_dir, self._slot),
+                ProgressFile(self._settings.data_dir, self._slot),
                 self._settings.ingest_future_limit_s,
                 self._settings.feed_postgres_batch_rows,
             )

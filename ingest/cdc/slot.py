@@ -76,8 +76,8 @@ class Slot:
                 return True
         if found[0] == _LOST:
             raise StateError(
-                "the server gave the slot up because it was too far behind (max_slot_wal_keep_size): run `veilocity feeds postgres --drop`, "
-                "then start the feed again; it reads all rows anew, and only rows deleted meanwhile are missed"
+                "the server gave the slot up because it was too far behind (max_slot_wal_keep_size): run `veilocity feeds postgres --drop`,"
+                " then start the feed again; it reads all rows anew, and only rows deleted meanwhile are missed"
             )
         return False
 
@@ -161,16 +161,28 @@ class Slot:
     def _identifier(self) -> sql.Identifier:
         return sql.Identifier(*self._table.split("."))
 
-    def rows(self, names: list[str], chunk: int) -> Iterator[list[dict[str, str | None]]]:
-        """Yield the rows that are there now, in pieces, as they were at one moment, with the columns of `names` as text."""
+    def has_old_rows(self) -> bool:
+        """Return whether the log holds the whole row before an update (REPLICA IDENTITY FULL)."""
+        with faults():
+            found = self._connection.execute("SELECT relreplident FROM pg_class WHERE oid = %s::regclass", [self._table]).fetchone()
+        return found is not None and found[0] in ("f", b"f")
+
+    def rows(self, names: list[str], key: str, after: str | None, chunk: int) -> Iterator[list[dict[str, str | None]]]:
+        """Yield the rows that are there now, in pieces, as they were at one moment, with the columns of `names` as text.
+
+        Args:
+            names: columns to read.
+            key: column by which rows are ordered, as bytes of text; those without a value come last.
+            after: leave out what comes before this key and the key itself.
+            chunk: rows in one piece.
+        """
         wanted = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names)
-        question = sql.SQL("SELECT {} FROM {}").format(wanted, self._identifier())
-        condition = self.row_filter()
-        if condition is not None:
-            # The server's own print of its own condition.
-            question += sql.SQL(" WHERE {}").format(sql.SQL(condition))
+        order = sql.SQL('{}::text COLLATE "C"').format(sql.Identifier(key))
+        # The server's own print of its own condition; doubled, as a single % would ask for a value.
+        condition = sql.SQL((self.row_filter() or "true").replace("%", "%%"))
+        question = sql.SQL("SELECT {} FROM {} WHERE ({}) AND (%(after)s::text IS NULL OR {} > %(after)s OR {} IS NULL) ORDER BY {}")
         with faults(), self._connection.transaction(), self._connection.cursor(name="veilocity_rows") as cursor:
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            cursor.execute(question)
+            cursor.execute(question.format(wanted, self._identifier(), condition, order, order, order), {"after": after})
             while found := cursor.fetchmany(chunk):
                 yield [dict(zip(names, row, strict=True)) for row in found]

@@ -32,6 +32,8 @@ class Row(NamedTuple):
     """`snapshot`, `insert` or `update`."""
     columns: Sequence[Column]
     values: dict[str, Value]
+    before: dict[str, Value] | None = None
+    """The row before an update, where the log has it."""
 
 
 class Writer:
@@ -61,7 +63,7 @@ class Writer:
             judged = self._judge(row, arrival)
             outcome.accepted += judged.accepted
             outcome.rejects += judged.rejects
-            counts[row.kind, "accepted" if judged.accepted else "rejected"] += 1
+            counts[row.kind, "accepted" if judged.accepted else "rejected" if judged.rejects else "ignored"] += 1
         self._send_all(records(outcome))
         for (kind, ended), count in counts.items():
             CDC_CHANGES.labels(kind, ended).inc(count)
@@ -75,4 +77,14 @@ class Writer:
             return Outcome(rejects=[reject(cause, shown, SOURCE, arrival)])
         outcome = parse(msgspec.json.encode([payment]), arrival, self._resolver)
         outcome.rejects = [msgspec.structs.replace(item, source=SOURCE) for item in outcome.rejects]
-        return outcome
+        return Outcome(ignored=1) if outcome.accepted and self._was_payment(row, payment["id"], arrival) else outcome
+
+    def _was_payment(self, row: Row, payment_id: str, arrival: Arrival) -> bool:
+        """Say whether an update is of a payment that was whole before: it was written then, and the first version is decided on."""
+        if row.before is None:
+            return False
+        try:
+            payment = self._mapping.payment(row.columns, row.before)
+        except InvalidInputError:
+            return False
+        return payment.get("id") == payment_id and bool(parse(msgspec.json.encode([payment]), arrival, self._resolver).accepted)

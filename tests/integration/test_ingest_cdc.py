@@ -30,7 +30,7 @@ MAPPING = (
     "id=number,card=card,authorised_at=paid_at,amount=paid|total,currency='EUR',merchant=shop,category=kind,channel=channel,lat=lat,lon=lon"
 )
 INSERT = """
-    INSERT INTO payments SELECT 'p' || n, 'card-' || n % 7, '2026-11-20 10:00:00+00'::timestamptz + n * interval '1 second',
+    INSERT INTO payments SELECT 'p' || n, 'card-' || mod(n, 7), '2026-11-20 10:00:00+00'::timestamptz + n * interval '1 second',
     n + 0.25, 'Café', 'food', 'card-present', 52.5, 13.4 FROM generate_series(%s::integer, %s::integer) AS n
 """
 
@@ -112,6 +112,7 @@ def test_rows_of_before_and_changes_become_payments(world: World) -> None:
 
 
 def test_killed_in_the_middle_every_payment_is_decided_on_once(world: World) -> None:
+    world.connection.execute("ALTER TABLE payments REPLICA IDENTITY FULL")
     with rules_running(world.settings):
         world.insert(1, 1_000)
         first = world.start()
@@ -123,20 +124,22 @@ def test_killed_in_the_middle_every_payment_is_decided_on_once(world: World) -> 
         second = world.start()
         try:
             eventually("the rows of before are read", lambda: world.ids() >= numbers(1, 1_000))
-            for begin in range(1_001, 4_001, 100):
-                world.insert(begin, begin + 99)
+            for begin in range(1_001, 2_001, 10):
+                world.insert(begin, begin + 9)
+            world.insert(2_001, 4_000)
             eventually("some changes are read", lambda: len(world.ids()) > 1_100)
         finally:
             second.end(signal.SIGKILL)
         assert len(world.ids()) < 4_000
         with world.feed():
+            # One was written so long ago that the rules do not remember it: the log says that it was whole before.
             world.connection.execute("UPDATE payments SET shop = 'other' WHERE number IN ('p5', 'p3999')")
-            eventually("all is read", lambda: sum(one.merchant == "other" for one in world.transactions()) >= 2)
-            assert world.ids() == numbers(1, 4_000)
-            eventually("all is decided", lambda: len({one.transaction.id for one in decisions(world.settings)}) == 4_000)
+            world.connection.execute("UPDATE payments SET number = 'last' WHERE number = 'p4000'")
+            eventually("all is read", lambda: "last" in world.ids())
+            assert world.ids() == numbers(1, 4_000) | {"last"}
+            eventually("all is decided", lambda: len({one.transaction.id for one in decisions(world.settings)}) == 4_001)
     firsts = [one.transaction.id for one in decisions(world.settings) if one.revision == 1]
-    assert len(firsts) == len(set(firsts)) == 4_000
-    assert len(world.transactions()) > 4_000
+    assert len(firsts) == len(set(firsts)) == 4_001
 
 
 def test_a_renamed_column_stops_the_feed_and_loses_nothing(world: World) -> None:
@@ -161,7 +164,8 @@ def test_a_quiet_table_holds_no_log_back_and_a_lost_slot_is_told(world: World) -
         begin = world.confirmed()
         world.connection.execute("CREATE TABLE other AS SELECT n FROM generate_series(1, 1000) AS n")
         eventually("the slot moves on", lambda: world.confirmed() != begin)
-        waiting = world.start()
+        other = Settings(**{**world.settings.model_dump(exclude_unset=True), "feed_postgres_metrics_port": 0})
+        waiting = Program(other, 0, world.log, *world.arguments())
         try:
             eventually("a second feed waits", lambda: "another feed reads this slot" in world.log.read_text(encoding="utf-8"))
         finally:
