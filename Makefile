@@ -24,6 +24,7 @@ test: install ## run all tests on real servers
 	@./devstack/bootstrap.sh browser
 	@./devstack/bootstrap.sh prometheus
 	@./devstack/bootstrap.sh mosquitto
+	@./devstack/bootstrap.sh postgres
 	$(BIN)/python -m pytest --hypothesis-seed=0 $(ARGS)
 
 explore: install ## run the property tests on examples that nobody has seen yet

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prepares a checkout: `bootstrap.sh run` installs what a run needs, `bootstrap.sh dev` what tests and checks need as well,
 # `bootstrap.sh browser` a Chromium for the browser tests, `bootstrap.sh prometheus` Debian's Prometheus for those of its rules;
-# `bootstrap.sh mosquitto` Debian's MQTT broker;
+# `bootstrap.sh mosquitto` Debian's MQTT broker; `bootstrap.sh postgres` its PostgreSQL, for the tests of the extra;
 # `bootstrap.sh peers` the libraries that benchmarks compare with, apart from ours; `bootstrap.sh lock` holds uv.lock to pyproject.toml.
 # What is there already costs no request.
 set -eu
@@ -169,12 +169,50 @@ install_mosquitto() {
   rm -rf "$part"
 }
 
+fetch_postgres() {
+  (
+    cd "$1"
+    version=$(apt-cache depends postgresql | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
+    # What a small system lacks of what it is linked with.
+    needed=$(apt-cache depends "$version" | sed -n 's/^ *Depends: \(lib[^ ]*\)$/\1/p' | grep -v '^libc6$')
+    # shellcheck disable=SC2086  # several names
+    apt-get download -qq "$version" $needed
+    for package in *.deb; do dpkg-deb -x "$package" unpacked; done
+  ) >/dev/null 2>&1
+}
+
+install_postgres() {
+  ! command -v initdb >/dev/null || return 0
+  for program in /usr/lib/postgresql/*/bin/initdb; do
+    [ ! -x "$program" ] || return 0
+  done
+  cache=${VEILOCITY_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
+  [ -n "${VEILOCITY_CACHE_DIR:-}" ] || cache=${cache:+$cache/veilocity}
+  cache=${cache:-.veilocity/cache}
+  home=$cache/postgres
+  [ ! -d "$home/usr/lib/postgresql" ] || return 0
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    echo "veilocity: no PostgreSQL was found and none can be fetched here: install it to test the extra as well." >&2
+    return 0
+  fi
+  echo "Fetching PostgreSQL for the tests of the extra."
+  mkdir -p "$cache"
+  part=$(mktemp -d "$cache/postgres.XXXXXX")
+  if fetch_postgres "$part" || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null && fetch_postgres "$part"; }; then
+    mv -T "$part/unpacked" "$home" 2>/dev/null || [ -d "$home/usr/lib/postgresql" ] || fail "$home cannot be written: remove it"
+  else
+    echo "veilocity: PostgreSQL could not be fetched: run apt-get update, or install it by hand, to test the extra as well." >&2
+  fi
+  rm -rf "$part"
+}
+
 case "${1:-}" in
   run | dev) install "$1" ;;
   browser) install_browser ;;
   prometheus) install_prometheus ;;
   mosquitto) install_mosquitto ;;
+  postgres) install_postgres ;;
   peers) install_peers ;;
   lock) check_lock ;;
-  *) fail "usage: bootstrap.sh run|dev|browser|prometheus|mosquitto|peers|lock" ;;
+  *) fail "usage: bootstrap.sh run|dev|browser|prometheus|mosquitto|postgres|peers|lock" ;;
 esac

@@ -87,6 +87,8 @@ class Erasure(msgspec.Struct, frozen=True):
     """Nothing is left: neither documents nor a request."""
     found: bool
     """Whether there was anything to erase."""
+    history: int | None = None
+    """Readings that were erased from the sensor history; None where no PostgreSQL is named."""
     stays: tuple[str, ...] = STAYS
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -19,11 +20,12 @@ from confluent_kafka.admin import AdminClient
 from elasticsearch import Elasticsearch
 from pymongo import MongoClient
 
-from devstack import Stack, java, spark_jars
+from devstack import Stack, java, postgres, spark_jars
 from devstack.cancellation import Cancellation
 from devstack.install import Installer
 from devstack.locks import FileLock
 from devstack.ports import free_port
+from devstack.postgres import PostgresServer
 from devstack.report import SilentReporter
 from devstack.sessions import end_leftovers
 from veilocity import settings as kernel_settings
@@ -34,6 +36,7 @@ from veilocity.topics import TOPICS
 
 _RUNS = Path(tempfile.gettempdir()) / f"veilocity-tests-{os.getuid()}"
 _SHARED_DATA = "SHARED_DATA"
+_BOOTSTRAP = Path(__file__).resolve().parents[1] / "devstack" / "bootstrap.sh"
 
 
 def pytest_configure() -> None:
@@ -98,6 +101,17 @@ def mongodb_server(_servers_dir: Path) -> Iterator[str]:
     """Connection string of a server that speaks MongoDB's protocol."""
     for settings in _server("mongodb", _servers_dir):
         yield settings.mongodb_uri.get_secret_value()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL with logical decoding; a test makes a database of its own in it."""
+    done = subprocess.run([str(_BOOTSTRAP), "postgres"], capture_output=True, text=True, check=False)
+    programs = postgres.find(kernel_settings.load(_given()))
+    if programs is None:
+        pytest.skip(done.stderr.strip() or "no PostgreSQL was found")
+    with postgres.running(programs) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

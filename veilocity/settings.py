@@ -77,6 +77,28 @@ class Settings(BaseModel):
     storage_keep_groups_days: int = Field(0, ge=0, description="Days that groups of similar payments are kept; 0 for ever.")
     storage_keep_aggregates_days: int = Field(0, ge=0, description="Days that published counts are kept; 0 for ever.")
 
+    # PostgreSQL
+    postgres_dsn: SecretStr = Field(
+        SecretStr(""), description="Connection string of the PostgreSQL that keeps the sensor history; empty for none (docs/extras.md)."
+    )
+    history_group: str = Field("veilocity-history", min_length=1, description="Consumer group of the sinks of the sensor history.")
+    history_batch_readings: int = Field(5000, ge=1, le=100_000, description="Most readings written to the sensor history at a time.")
+    history_full_hours: int = Field(24, ge=1, le=8760, description="Hours that the sensor history keeps every reading; days go as a whole.")
+    history_keep_days: int = Field(7, ge=1, le=3650, description="Days that the sensor history keeps a reading of each minute.")
+    history_maintain_s: float = Field(300.0, gt=0, description="Time between two looks for days of the sensor history that are over.")
+    history_metrics_port: int = Field(9110, ge=0, le=65535, description="Port of the metrics and health of the history's sink; 0 for none.")
+    feed_postgres_dsn: SecretStr = Field(
+        SecretStr(""), description="Connection string of the PostgreSQL whose table of payments is read; empty for none (docs/extras.md)."
+    )
+    feed_postgres_batch_rows: int = Field(
+        500,
+        ge=1,
+        le=512,
+        description="Rows written to Kafka at a time; a crash repeats no more, and the rules know 512 payments of a person.",
+    )
+    feed_postgres_poll_s: float = Field(0.2, gt=0, le=60, description="Pause between two looks into a change log that had nothing new.")
+    feed_postgres_metrics_port: int = Field(9111, ge=0, le=65535, description="Port of the metrics and health of that feed; 0 for none.")
+
     # Ingest
     ingest_host: str = Field("127.0.0.1", description="Address the gateway listens on; 0.0.0.0 to let a phone reach it.")
     ingest_public_url: str = Field(

@@ -79,7 +79,7 @@ def test_commands_and_their_options_exist(document: Path) -> None:
             continue
         words = match[1].split("#")[0].split()
         command: Any = COMMAND
-        while isinstance(command, TyperGroup) and words and words[0].isalpha():
+        while isinstance(command, TyperGroup) and words and re.fullmatch(r"[a-z][a-z-]*", words[0]):
             assert words[0] in command.commands, code
             command = command.commands[words.pop(0)]
         options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}

@@ -12,6 +12,7 @@ import typer
 from veilocity import logs, settings
 from veilocity.cli import accounts as accounts_commands
 from veilocity.cli import cases as cases_commands
+from veilocity.cli import feeds as feeds_commands
 from veilocity.cli import keys as keys_commands
 from veilocity.cli import kibana as kibana_commands
 from veilocity.cli import models as models_commands
@@ -19,6 +20,7 @@ from veilocity.cli import notify as notify_commands
 from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
+from veilocity.cli import sinks as sinks_commands
 from veilocity.cli import storage as storage_commands
 from veilocity.cli.start import prepare
 from veilocity.errors import FatalError, VeilocityError
@@ -35,6 +37,8 @@ app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")
 app.add_typer(models_commands.app, name="models")
 app.add_typer(storage_commands.app, name="storage")
+app.add_typer(sinks_commands.app, name="sinks")
+app.add_typer(feeds_commands.app, name="feeds")
 app.command()(course_command.rubric)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -43,6 +44,11 @@ def forget(
         raise SettingsError("nobody was named: give the person as an argument, or - and the person on standard input")
     from_ms, until_ms = (None if text is None else ms_from_ns(ns_from_iso(text)) for text in (from_time, until))
     done = erasure.forget(settings, person, from_ms=from_ms, until_ms=until_ms, wait_s=wait)
+    if settings.postgres_dsn.get_secret_value():
+        from privacy.history.erasure import forget as forget_history  # noqa: PLC0415  # needs the extra
+
+        readings = forget_history(settings, person)
+        done = replace(done, history=readings, found=done.found or readings > 0)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(done)).decode() + "\n")
     else:
@@ -61,6 +67,8 @@ def _show(done: Erasure, console: Console) -> None:
         console.print(table)
     typer.echo(f"Key of sealed evidence: {done.key}.")
     typer.echo(f"Payments that waited for a window: {done.pending:,}.")
+    if done.history is not None:
+        typer.echo(f"Readings of the sensor history: {done.history:,}.")
     for store, one in done.stores.items():
         if one.payments_of_others:
             typer.echo(f"{one.payments_of_others:,} payments of others in {store} name a card, device or user of the person: they stay.")

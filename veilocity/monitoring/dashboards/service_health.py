@@ -295,9 +295,29 @@ _LOGINS = Row(
     ),
 )
 
+_CHANGE_LOG = Row(
+    "Payments from PostgreSQL",
+    (
+        lines(
+            "Rows and changes",
+            "cps",
+            Target(f"sum by (kind, outcome) (rate(veilocity_ingest_cdc_changes_total[{_RATE}]))", "{{kind}} {{outcome}}"),
+            Target("sum(veilocity_ingest_cdc_connected)", "feeds that read"),
+            description="Nothing where no feed runs.",
+        ),
+        lines(
+            "Change log behind the slot",
+            "bytes",
+            Target("max(veilocity_ingest_cdc_unread_bytes)", "not read"),
+            Target("max(veilocity_ingest_cdc_retained_bytes)", "kept on the server's disk"),
+            description="What is kept grows while the feed is away, until max_slot_wal_keep_size or the disk is full (docs/extras.md).",
+        ),
+    ),
+)
+
 SERVICE_HEALTH = Dashboard(
     "service-health",
     "Service health",
     "What the services of Veilocity do, and what holds them up. docs/monitoring.md",
-    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _LABELS, _LEARNED, _LOGINS),
+    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _LABELS, _LEARNED, _LOGINS, _CHANGE_LOG),
 )
