@@ -69,10 +69,8 @@ def _servers_dir() -> Iterator[Path]:
 
 def _given() -> dict[str, str]:
     """Return what the environment says of servers and downloads; other settings must not change what a test sees."""
-    kinds = tuple(
-        f"{kernel_settings.PREFIX}{kind}"
-        for kind in ("KAFKA_", "ELASTICSEARCH_", "MONGODB_", "CASSANDRA_", "REGISTRY_", "CACHE_DIR", "MAVEN_URL")
-    )
+    servers = ("KAFKA_", "ELASTICSEARCH_", "MONGODB_", "CASSANDRA_", "REGISTRY_")
+    kinds = tuple(f"{kernel_settings.PREFIX}{kind}" for kind in (*servers, "CACHE_DIR", "MAVEN_URL"))
     return {variable: value for variable, value in os.environ.items() if variable.startswith(kinds)}
 
 

@@ -1,0 +1,9 @@
+from collections.abc import Iterator
+from typing import Any
+
+class PreparedStatement:
+    fetch_size: int | None
+
+class ResultSet:
+    def __iter__(self) -> Iterator[Any]: ...
+    def one(self) -> Any: ...
