@@ -49,6 +49,10 @@ class Registry:
         self._client = SchemaRegistryClient(config)
         self._schemas: dict[int, Schema] = {}
 
+    def close(self) -> None:
+        """Let the connections go."""
+        self._client.close()
+
     def register(self, subject: str, described: dict[str, Any]) -> int:
         """Return the number of a schema, registered when it is new.
 

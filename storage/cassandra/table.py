@@ -18,6 +18,7 @@ from cassandra.auth import PlainTextAuthProvider  # isort: skip
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile  # isort: skip
 from cassandra.concurrent import execute_concurrent_with_args  # isort: skip
 from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy  # isort: skip
+from cassandra.query import UNSET_VALUE  # isort: skip
 
 __all__ = ["Held", "PaymentTable"]
 
@@ -29,6 +30,14 @@ _PAGE_ROWS = 2_000
 _FINAL_US = 2**62
 """Later than any batch: what was erased never comes back, however late an older version is written."""
 _ROW = "payments"
+# Whole names, because prepared statements must not depend on a session's keyspace.
+_MAKE_PAYMENTS = "CREATE TABLE IF NOT EXISTS {keyspace}.payments ({columns})"
+_MAKE_HELD = "CREATE TABLE IF NOT EXISTS {keyspace}.sink_progress (id text PRIMARY KEY, seq bigint, erased bigint)"
+_INSERT = "INSERT INTO {keyspace}.payments ({names}) VALUES ({marks}) USING TIMESTAMP ? AND TTL ?"
+_DELETE = "DELETE FROM {keyspace}.payments USING TIMESTAMP ? WHERE id = ?"
+_READ_IDS = "SELECT id FROM {keyspace}.payments"
+_READ_HELD = "SELECT seq, erased FROM {keyspace}.sink_progress WHERE id = ?"
+_WRITE_HELD = "INSERT INTO {keyspace}.sink_progress (id, seq, erased) VALUES (?, ?, ?)"
 
 
 class Held(NamedTuple):
@@ -84,7 +93,7 @@ class PaymentTable:
             if left_s is None:
                 old += 1
             else:
-                rows.append((*row(payment), timestamp_us(payment.seq), left_s))
+                rows.append((*row(payment, UNSET_VALUE), timestamp_us(payment.seq), left_s))
         with translated():
             execute_concurrent_with_args(self._session, self._insert, rows, concurrency=_CONCURRENCY, raise_on_first_error=True)
         return len(rows), old
@@ -122,18 +131,16 @@ class PaymentTable:
         session = self._session
         replication = f"{{'class': 'NetworkTopologyStrategy', 'replication_factor': {copies}}}"
         session.execute(f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {replication}")
-        session.set_keyspace(keyspace)
         columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        session.execute(f"CREATE TABLE IF NOT EXISTS payments ({columns})")
-        session.execute("CREATE TABLE IF NOT EXISTS sink_progress (id text PRIMARY KEY, seq bigint, erased bigint)")
+        for statement in (_MAKE_PAYMENTS, _MAKE_HELD):
+            session.execute(statement.format(keyspace=keyspace, columns=columns))
         names, marks = ", ".join(COLUMNS), ", ".join("?" * len(COLUMNS))
-        insert = f"INSERT INTO payments ({names}) VALUES ({marks}) USING TIMESTAMP ? AND TTL ?"  # noqa: S608  # names are constants
-        self._insert = session.prepare(insert)
-        self._delete = session.prepare("DELETE FROM payments USING TIMESTAMP ? WHERE id = ?")
-        self._read_ids = session.prepare("SELECT id FROM payments")
+        self._insert = session.prepare(_INSERT.format(keyspace=keyspace, names=names, marks=marks))
+        self._delete = session.prepare(_DELETE.format(keyspace=keyspace))
+        self._read_ids = session.prepare(_READ_IDS.format(keyspace=keyspace))
         self._read_ids.fetch_size = _PAGE_ROWS
-        self._read_held = session.prepare("SELECT seq, erased FROM sink_progress WHERE id = ?")
-        self._write_held = session.prepare("INSERT INTO sink_progress (id, seq, erased) VALUES (?, ?, ?)")
+        self._read_held = session.prepare(_READ_HELD.format(keyspace=keyspace))
+        self._write_held = session.prepare(_WRITE_HELD.format(keyspace=keyspace))
 
 
 def _cluster(settings: Settings) -> Cluster:

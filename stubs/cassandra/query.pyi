@@ -1,6 +1,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+UNSET_VALUE: object
+
 class PreparedStatement:
     fetch_size: int | None
 

@@ -12,6 +12,7 @@ import typer
 from veilocity import logs, settings
 from veilocity.cli import accounts as accounts_commands
 from veilocity.cli import cases as cases_commands
+from veilocity.cli import feeds as feeds_commands
 from veilocity.cli import keys as keys_commands
 from veilocity.cli import kibana as kibana_commands
 from veilocity.cli import notify as notify_commands
@@ -35,6 +36,7 @@ app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")
 app.add_typer(storage_commands.app, name="storage")
 app.add_typer(sinks_commands.app, name="sinks")
+app.add_typer(feeds_commands.app, name="feeds")
 app.command()(course_command.rubric)
 
 
