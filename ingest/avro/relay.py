@@ -25,6 +25,7 @@ _WAIT_S = 0.2
 _FENCED = frozenset(
     (
         KafkaError._FENCED,  # noqa: SLF001  # the client's name for its own error codes
+        KafkaError.FENCED_INSTANCE_ID,
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.PRODUCER_FENCED,
     )
@@ -56,7 +57,8 @@ class Relay:
             "transaction.timeout.ms": 10_000,
         }
         self._producer = Producer(producer_config(settings, **transactional))
-        self._consumer = Consumer(consumer_config(settings, group))
+        # A static member that comes back has its partitions at once; otherwise the group waits for one that was killed.
+        self._consumer = Consumer(consumer_config(settings, group, **{"group.instance.id": settings.avro_instance}))
         try:
             self._call(lambda: self._producer.init_transactions(_ANSWER_S))
             self._call(lambda: self._consumer.subscribe([topic_name(settings, source)]))
@@ -117,6 +119,7 @@ class Relay:
 
 
 def _translate(error: KafkaError) -> FencedError | RetryableError:
-    if error.code() in _FENCED:
+    # Of a consumer the code says only that it is fatal, and the text why.
+    if error.code() in _FENCED or (error.fatal() and "fenced" in error.str()):
         return FencedError("another process feeds Avro under this name: give each its own VEILOCITY_AVRO_INSTANCE")
     return BrokerUnavailableError(f"Kafka refused to go on ({error.name()}): is it running?")

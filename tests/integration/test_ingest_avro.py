@@ -241,7 +241,7 @@ def test_what_the_registry_cannot_do_is_said(settings: Settings, registry: Regis
         away.schema(1)
     with pytest.raises(InvalidInputError, match="unknown_schema"):
         registry.schema(9_999_999)
-    text = Schema(json.dumps({"type": "object"}), "JSON")
+    text = Schema(json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}), "JSON")
     number = client.register_schema(f"{settings.kafka_topic_prefix}json-value", text)
     with pytest.raises(InvalidInputError, match="unknown_schema"):
         registry.schema(number)
