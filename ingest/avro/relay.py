@@ -58,7 +58,9 @@ class Relay:
         }
         self._producer = Producer(producer_config(settings, **transactional))
         # A static member that comes back has its partitions at once; otherwise the group waits for one that was killed.
-        self._consumer = Consumer(consumer_config(settings, group, **{"group.instance.id": settings.avro_instance}))
+        self._consumer = Consumer(
+            consumer_config(settings, group, **{"group.instance.id": settings.avro_instance, "session.timeout.ms": 10_000})
+        )
         try:
             self._call(lambda: self._producer.init_transactions(_ANSWER_S))
             self._call(lambda: self._consumer.subscribe([topic_name(settings, source)]))

@@ -59,7 +59,8 @@ def avro_schema(record: type[msgspec.Struct]) -> dict[str, Any]:
     >>> avro_schema(msgspec.defstruct("Pair", [("name", str), ("count", int | None, None)]))["fields"]
     [{'name': 'name', 'type': 'string'}, {'name': 'count', 'type': ['null', 'long'], 'default': None}]
     """
-    return _record(msgspec.inspect.type_info(record), set())
+    described: dict[str, Any] = _record(msgspec.inspect.type_info(record), set())
+    return described
 
 
 def _record(kind: Any, known: set[str]) -> Any:

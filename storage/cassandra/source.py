@@ -48,7 +48,7 @@ class Source:
     def erased(self) -> int:
         """Return how many payments were erased so far, with their people or for their age; counted when they are gone."""
         with translated():
-            stages = [
+            stages: list[Document] = [
                 {"$match": {"store": MONGODB, "kind": TRANSACTIONS.name, "done": True}},
                 {"$group": {"_id": None, "count": {"$sum": "$count"}}},
             ]

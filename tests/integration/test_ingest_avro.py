@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -256,12 +257,16 @@ def test_killed_again_and_again_each_payment_arrives_once(settings: Settings, re
     reached: list[int] = []
     for _ in range(kills):
         target = min(count, (reached[-1] if reached else 0) + count // 8)
-        run_until(slow, tmp_path / "log", lambda target=target: written(settings) >= target, signal.SIGKILL)
+        run_until(slow, tmp_path / "log", partial(came_to, settings, target), signal.SIGKILL)
         reached.append(written(settings))
     run_until(settings, tmp_path / "log", lambda: len(values_of(settings, TRANSACTIONS)) >= count, signal.SIGTERM)
     found = Counter(decode(value, Transaction).id for value in values_of(settings, TRANSACTIONS))
     assert reached[0] < count, "the first kill came after the work"
     assert found == {f"p{one}": 1 for one in range(count)}
+
+
+def came_to(settings: Settings, target: int) -> bool:
+    return written(settings) >= target
 
 
 def written(settings: Settings) -> int:

@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +92,14 @@ def in_cassandra(settings: Settings) -> dict[str, Any]:
 
 def shown(found: Any) -> dict[str, Any]:
     """Return a row as `shape` shows a payment."""
-    fields = found._asdict()
+    fields: dict[str, Any] = found._asdict()
     fields["minute"] = int(fields["minute"].replace(tzinfo=UTC).timestamp() * 1000)
     fields["reasons"] = tuple(fields["reasons"] or ())
     return fields
 
 
 def shape(payment: MaskedTransaction) -> dict[str, Any]:
-    fields = msgspec.to_builtins(payment)
+    fields: dict[str, Any] = msgspec.to_builtins(payment)
     place = fields.pop("place") or {"cell": None, "lat": None, "lon": None}
     fields["minute"] = fields.pop("minute_ms")
     fields["reasons"] = tuple(fields["reasons"])
@@ -220,7 +221,7 @@ def test_killed_again_and_again_the_sink_ends_exact(settings: Settings, store: M
     try:
         for number in range(kills):
             target = min(table.held().seq + batches // (kills + 2), batches - 1)
-            run_until(settings, log, lambda target=target: table.held().seq >= target, signal.SIGKILL)
+            run_until(settings, log, partial(came_to, table, target), signal.SIGKILL)
             reached.append(table.held().seq)
             forget(store, tmp_path, world.token("subject", number))
         everything = Held(batches - 1, store_erased(settings))
@@ -229,6 +230,10 @@ def test_killed_again_and_again_the_sink_ends_exact(settings: Settings, store: M
         table.close()
     assert reached[0] < batches - 1, "the first kill came after the work"
     assert_equal(settings, store)
+
+
+def came_to(table: PaymentTable, seq: int) -> bool:
+    return table.held().seq >= seq
 
 
 def store_erased(settings: Settings) -> int:
