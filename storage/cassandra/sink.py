@@ -21,6 +21,9 @@ _STORE = "cassandra"
 _FEW, _MANY = 1_000, 4_000
 """Payments of one step: below the one the next takes more batches, above the other fewer. A single batch may have more."""
 
+_LOOK_EVERY_STEPS = 100
+"""A sink that never catches up must erase all the same."""
+
 
 class Sink:
     """Keeps a table equal to its source; for one thread."""
@@ -37,6 +40,7 @@ class Sink:
         self._table = table
         self._clock_ms = clock_ms
         self._batches = 1
+        self._steps_since_look = 0
 
     def step(self) -> bool:
         """Take over some batches, or erase; return whether there may be more to do.
@@ -55,10 +59,12 @@ class Sink:
                 "set VEILOCITY_CASSANDRA_KEYSPACE to a new name"
             )
         _BEHIND.labels(store=_STORE).set(last_seq - held.seq)
-        if held.seq < last_seq:
+        if held.seq < last_seq and self._steps_since_look < _LOOK_EVERY_STEPS:
+            self._steps_since_look += 1
             self._take_over(held, min(last_seq, held.seq + self._batches))
             return True
-        return self._erase(held)
+        self._steps_since_look = 0
+        return self._erase(held) or held.seq < last_seq
 
     def _take_over(self, held: Held, up_to_seq: int) -> None:
         payments = self._source.payments(held.seq, up_to_seq)
