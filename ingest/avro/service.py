@@ -126,12 +126,12 @@ class Service:
                 self._stop.wait(longest_s * (0.5 + 0.5 * random.random()))  # noqa: S311  # spreads load, guards nothing
 
     def _work(self, name: str, make: Make) -> None:
-        ensure_topics(self._settings, _TOPICS_S, EXTRAS)
-        wait_for_topics(self._settings, _TOPICS_S, EXTRAS)
-        if name == PAYMENTS_FEED and not self._directory.ready:
-            raise BrokerUnavailableError("the directory is not read yet")
         registry = Registry(self._settings)
         try:
+            ensure_topics(self._settings, _TOPICS_S, EXTRAS)
+            wait_for_topics(self._settings, _TOPICS_S, EXTRAS)
+            if name == PAYMENTS_FEED and not self._directory.ready:
+                raise BrokerUnavailableError("the directory is not read yet")
             feed = make(registry)
             relay = Relay(self._settings, feed.name, feed.source, feed.convert)
             try:

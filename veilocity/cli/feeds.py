@@ -1,30 +1,17 @@
-"""`veilocity feeds`: topics in the formats of other systems. Each is an extra; its command imports it when it is asked for."""
+"""`veilocity feeds`: ways in and out beside the gateway, each an extra; one module for each."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from veilocity.cli.doctor import in_force
-from veilocity.cli.start import prepare
+from veilocity.cli import feeds_avro
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Exchange payments and decisions with other systems.")
+app.command("avro")(feeds_avro.avro)
 
 
 @app.callback()
 def feeds() -> None:
-    """Speak with other systems in their formats (docs/extras.md)."""
-
-
-@app.command()
-def avro(
-    payments: Annotated[bool, typer.Option(help="Read payments from `payments-avro`.")] = True,
-    decisions: Annotated[bool, typer.Option(help="Write decisions to `decisions-avro`.")] = True,
-) -> None:
-    """Read payments and write decisions in Avro, under schemas that a registry keeps."""
-    from ingest.avro import service  # noqa: PLC0415  # a room, imported when needed
-
-    service.run(in_force(prepare("feeds-avro")), payments=payments, decisions=decisions)
+    """Exchange payments and decisions with other systems."""
