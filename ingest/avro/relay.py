@@ -93,6 +93,8 @@ class Relay:
 
     def close(self) -> None:
         """Let both clients go; what is not committed is aborted by the next relay."""
+        # Asked to close, the producer would wait for a broker that may be away.
+        self._producer.purge()
         self._consumer.close()
 
     def _produce(self, topic: Topic, key: bytes | None, value: bytes | None) -> None:
