@@ -249,7 +249,7 @@ def test_what_the_registry_cannot_do_is_said(settings: Settings, registry: Regis
 
 
 def test_killed_again_and_again_each_payment_arrives_once(settings: Settings, registry: Registry, tmp_path: Path) -> None:
-    count, kills = 6_000, 3
+    count, kills = 4_000, 2
     slow = settings.model_copy(update={"avro_batch_records": 50})
     number = registry.register(subject_of(settings, AVRO_PAYMENTS), avro_schema(Payment))
     ours = to_schema(avro_schema(Payment))

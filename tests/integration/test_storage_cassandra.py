@@ -213,7 +213,7 @@ def run_until(settings: Settings, log: Path, reached: Callable[[], bool], number
 
 
 def test_killed_again_and_again_the_sink_ends_exact(settings: Settings, store: MongoStore, tmp_path: Path) -> None:
-    batches, kills = 60, 4
+    batches, kills = 60, 3
     for seq in range(batches):
         write(store, world.batch(seq, payments=100, people=0, alerts=0))
     table, log = PaymentTable(settings), tmp_path / "sink.log"
@@ -245,7 +245,7 @@ def store_erased(settings: Settings) -> int:
 
 
 def test_what_cannot_be_right_is_said(settings: Settings, store: MongoStore) -> None:
-    with pytest.raises(SettingsError, match="3 copies need as many Cassandra nodes, and there are 1"):
+    with pytest.raises(SettingsError, match="3 copies of a row need as many Cassandra nodes, and there are 1"):
         PaymentTable(settings.model_copy(update={"cassandra_replication": 3}))
     with pytest.raises(SettingsError, match="set VEILOCITY_CASSANDRA_HOSTS"):
         PaymentTable(settings.model_copy(update={"cassandra_hosts": ""}))
