@@ -10,10 +10,11 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,9 @@ def client(settings: Settings) -> Iterator[SchemaRegistryClient]:
         yield opened
 
 
-def send(settings: Settings, topic: Topic, values: list[bytes | None], key: bytes | None = None) -> None:
+def send(settings: Settings, topic: Topic, values: Sequence[bytes | None], keys: Sequence[bytes] = ()) -> None:
     producer = Producer(producer_config(settings))
-    for value in values:
+    for value, key in zip_longest(values, keys):
         producer.produce(topic_name(settings, topic), value, key)
     assert producer.flush(30) == 0
 
@@ -201,8 +202,7 @@ def test_payments_come_in_and_bad_rows_go_to_rejects_with_a_reason(
 
 def test_decisions_are_read_by_anybody_who_has_the_registry(settings: Settings, client: SchemaRegistryClient, tmp_path: Path) -> None:
     made = [decision(number) for number in range(50)]
-    for one in made:
-        send(settings, DECISIONS, [encode(one)], one.transaction.subject.encode())
+    send(settings, DECISIONS, [encode(one) for one in made], [one.transaction.subject.encode() for one in made])
     send(settings, DECISIONS, [b"no decision"])
     run_until(settings, tmp_path / "log", lambda: len(values_of(settings, AVRO_DECISIONS)) == 50, signal.SIGTERM)
     conf = {"subject.name.strategy": topic_subject_name_strategy}
