@@ -20,7 +20,7 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/veilocity UV_LINK_MODE=copy UV_COMPILE_BYTECODE=
 WORKDIR /src
 # What changes seldom first: the dependencies stay in their layer when only our code changed.
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --locked --no-dev --no-install-project
+RUN uv sync --locked --no-dev --all-extras --no-install-project
 COPY dashboard dashboard
 COPY devstack devstack
 COPY ingest ingest
@@ -29,7 +29,7 @@ COPY rules rules
 COPY sketches sketches
 COPY storage storage
 COPY veilocity veilocity
-RUN uv sync --locked --no-dev --no-editable
+RUN uv sync --locked --no-dev --all-extras --no-editable
 
 FROM python:3.11-slim-trixie
 RUN apt-get update \

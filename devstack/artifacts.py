@@ -1,6 +1,6 @@
 """Which files the servers are made of: exact versions with checksum and size, read from the lock files beside this module.
 
-A lock line is `group:name:version[:extension] sha256 bytes`. What is not in a lock is never downloaded.
+A lock line is `group:name:version[:extension[:classifier]] sha256 bytes`. What is not in a lock is never downloaded.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-__all__ = ["ELASTICSEARCH", "KAFKA", "SPARK_CONNECTOR", "Artifact", "parse_lock", "read_lock", "resource_text"]
+__all__ = ["APICURIO", "CASSANDRA", "ELASTICSEARCH", "KAFKA", "SPARK_CONNECTOR", "Artifact", "parse_lock", "read_lock", "resource_text"]
 
 KAFKA = "kafka.lock"
 ELASTICSEARCH = "elasticsearch.lock"
 SPARK_CONNECTOR = "spark.lock"
+CASSANDRA = "cassandra.lock"
+APICURIO = "apicurio.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Artifact:
     extension: str
     sha256: str
     size_bytes: int
+    classifier: str = ""
+    """Which of several files of one version, where there are several."""
 
     @property
     def path(self) -> str:
@@ -35,7 +39,8 @@ class Artifact:
         'org/apache/kafka/kafka-clients/3.9.1/kafka-clients-3.9.1.jar'
         """
         folder = self.group.replace(".", "/")
-        return f"{folder}/{self.name}/{self.version}/{self.name}-{self.version}.{self.extension}"
+        classifier = f"-{self.classifier}" if self.classifier else ""
+        return f"{folder}/{self.name}/{self.version}/{self.name}-{self.version}{classifier}.{self.extension}"
 
 
 def parse_lock(text: str) -> tuple[Artifact, ...]:
@@ -43,12 +48,15 @@ def parse_lock(text: str) -> tuple[Artifact, ...]:
 
     >>> parse_lock("a.b:c:1.0 ff 3")[0].path
     'a/b/c/1.0/c-1.0.jar'
+    >>> parse_lock("a.b:c:1.0:jar:native ff 3")[0].path
+    'a/b/c/1.0/c-1.0-native.jar'
     """
     artifacts = []
     for line in text.splitlines():
         coordinate, sha256, size_bytes = line.split()
-        group, name, version, *extension = coordinate.split(":")
-        artifacts.append(Artifact(group, name, version, extension[0] if extension else "jar", sha256, int(size_bytes)))
+        group, name, version, *rest = coordinate.split(":")
+        extension, classifier = (*rest, *("jar", "")[len(rest) :])
+        artifacts.append(Artifact(group, name, version, extension, sha256, int(size_bytes), classifier))
     return tuple(artifacts)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -73,6 +74,28 @@ class Installer:
     def spark(self) -> list[Path]:
         """Return the files of Spark's Kafka connector."""
         return self._jars("Spark's Kafka connector", artifacts.SPARK_CONNECTOR)
+
+    def cassandra(self) -> list[Path]:
+        """Return Cassandra's class path."""
+        return self._jars("Cassandra", artifacts.CASSANDRA)
+
+    def apicurio(self) -> Path:
+        """Return Apicurio's folder."""
+        (archive,) = artifacts.read_lock(artifacts.APICURIO)
+        home = self.folder / f"apicurio-{archive.version}"
+        if home.is_dir():
+            return home
+        with self._lock("apicurio"):
+            if not home.is_dir():
+                self._fetch("Apicurio", artifacts.APICURIO)
+                packed = download.location(self.folder / "maven", archive)
+                partial = home.with_name(f"{home.name}.part")
+                shutil.rmtree(partial, ignore_errors=True)
+                with tarfile.open(packed) as opened:
+                    opened.extractall(partial, filter="data")
+                os.replace(partial, home)
+                packed.unlink()
+        return home
 
     def elasticsearch(self) -> Path:
         """Return Elasticsearch's folder."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from veilocity.errors import DependencyError
 
-__all__ = ["ELASTICSEARCH", "KAFKA", "SPARK", "Java", "Need", "choose", "installed", "parse_version"]
+__all__ = ["APICURIO", "CASSANDRA", "ELASTICSEARCH", "KAFKA", "SPARK", "Java", "Need", "choose", "installed", "parse_version"]
 
 _FOLDERS = (
     "/usr/lib/jvm/*",
@@ -54,6 +54,8 @@ class Need:
     @property
     def words(self) -> str:
         """The versions as people say them."""
+        if self.newest == self.oldest:
+            return f"Java {self.oldest}"
         return f"Java {self.oldest} or newer" if self.newest is None else f"Java {self.oldest} to {self.newest}"
 
 
@@ -61,6 +63,9 @@ KAFKA = Need("Kafka", 17)
 ELASTICSEARCH = Need("Elasticsearch", 21)
 # Its Hadoop asks for a security manager, which Java took away after 21 (23 at the latest): tried with 25, it does not start.
 SPARK = Need("Spark", 17, 21)
+APICURIO = Need("Apicurio", 21)
+# Its line 5.0 is made for 11 and 17, and the options that it is started with here for 17.
+CASSANDRA = Need("Cassandra", 17, 17, 17)
 
 
 def parse_version(text: str) -> int | None:

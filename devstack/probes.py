@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from veilocity.kafka import client_config
 from veilocity.settings import Settings
 
-__all__ = ["elasticsearch_answers", "http_answers", "kafka_answers", "mongodb_answers", "port_answers"]
+__all__ = ["cassandra_answers", "elasticsearch_answers", "http_answers", "kafka_answers", "mongodb_answers", "port_answers"]
 
 _TIMEOUT_S = 2.0
 _OK = 200
@@ -32,6 +32,20 @@ def kafka_answers(settings: Settings) -> bool:
 def port_answers(port: int) -> bool:
     """Return whether something on this machine accepts connections to a port."""
     return _accepts(f"127.0.0.1:{port}")
+
+
+def cassandra_answers(port: int) -> bool:
+    """Return whether a Cassandra node of this machine says which protocols it speaks, which it does when it takes clients.
+
+    Asked in its own binary protocol (version 4, OPTIONS, no body): its driver is an extra that not everybody has.
+    """
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S) as connection:
+            connection.sendall(b"\x04\x00\x00\x00\x05\x00\x00\x00\x00")
+            answer = connection.recv(9)
+    except OSError:
+        return False
+    return answer[:1] == b"\x84" and answer[4:5] == b"\x06"
 
 
 def elasticsearch_answers(settings: Settings) -> bool:

@@ -1,4 +1,7 @@
-"""The three servers as processes: Kafka, Elasticsearch and SecantusDB, each on loopback with its data in the state folder."""
+"""The three servers as processes: Kafka, Elasticsearch and SecantusDB, each on loopback with its data in the state folder.
+
+Those of the extras are beside this module.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack import artifacts, java, probes
+from devstack.apicurio import API
 from devstack.environment import changed
 from devstack.install import Installer
 from devstack.mosquitto import BRIDGE, find, make_password
@@ -19,13 +23,15 @@ from veilocity.settings import Settings
 __all__ = ["OPTIONAL", "PORTS", "SERVERS", "elasticsearch", "kafka", "mongodb", "mosquitto", "point_at", "point_at_mosquitto"]
 
 SERVERS = ("kafka", "elasticsearch", "mongodb")
-OPTIONAL = ("mosquitto",)
+OPTIONAL = ("mosquitto", "cassandra", "apicurio")
 """Servers that run where they were asked for."""
 PORTS = {
     "kafka": ("kafka", "kafka_controller"),
     "elasticsearch": ("elasticsearch", "elasticsearch_transport"),
     "mongodb": ("mongodb",),
     "mosquitto": ("mosquitto",),
+    "cassandra": ("cassandra", "cassandra_storage"),
+    "apicurio": ("apicurio", "apicurio_management"),
 }
 """The ports that each server listens on, by the name under which they are remembered."""
 
@@ -55,7 +61,10 @@ def point_at(settings: Settings, ports: Mapping[str, int]) -> Settings:
     if "mongodb" in ports:
         # Journalled: SecantusDB otherwise loses acknowledged writes when it is killed.
         addresses["mongodb_uri"] = f"mongodb://127.0.0.1:{ports['mongodb']}/?directConnection=true&w=1&journal=true"
-    return changed(settings, **addresses)
+    if "apicurio" in ports:
+        addresses["registry_url"] = f"http://127.0.0.1:{ports['apicurio']}{API}"
+    found: dict[str, object] = {"cassandra_hosts": "127.0.0.1", "cassandra_port": ports["cassandra"]} if "cassandra" in ports else {}
+    return changed(settings, **addresses, **found)
 
 
 def point_at_mosquitto(settings: Settings, port: int) -> Settings:

@@ -17,7 +17,9 @@ from types import TracebackType
 from typing import Self
 
 from devstack import java, ports, servers, services, sessions
+from devstack.apicurio import apicurio
 from devstack.cancellation import Cancellation
+from devstack.cassandra import cassandra
 from devstack.environment import base, changed, write_for_doctor
 from devstack.install import Installer
 from devstack.locks import FileLock
@@ -34,7 +36,10 @@ __all__ = ["Simulation", "Stack"]
 
 _ADDRESS_SETTINGS = {"kafka": "kafka_bootstrap", "elasticsearch": "elasticsearch_url", "mongodb": "mongodb_uri", "mosquitto": "mqtt_host"}
 _JAVA_NEEDS = {"kafka": java.KAFKA, "elasticsearch": java.ELASTICSEARCH, **dict.fromkeys(services.ON_SPARK, java.SPARK)}
+_ADDRESS_SETTINGS |= {"cassandra": "cassandra_hosts", "apicurio": "registry_url"}
+_JAVA_NEEDS |= {"cassandra": java.CASSANDRA, "apicurio": java.APICURIO}
 _MAKERS = {"kafka": servers.kafka, "elasticsearch": servers.elasticsearch, "mongodb": servers.mongodb, "mosquitto": servers.mosquitto}
+_MAKERS |= {"cassandra": cassandra, "apicurio": apicurio}
 _PUBLIC = ("ingest", "dashboard")
 SIMULATOR = "simulate"
 

@@ -27,6 +27,8 @@ LABELS = {
     "privacy": "privacy (Spark)",
     "dashboard": "dashboard",
     "mosquitto": "Mosquitto (MQTT)",
+    "cassandra": "Cassandra",
+    "apicurio": "Apicurio (schemas)",
     "mqtt": "MQTT bridge",
     "reports": "reports (Spark)",
     "simulate": "simulated city",

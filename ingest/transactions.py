@@ -8,6 +8,7 @@ The promise: every payment is accepted or rejected, a bad one costs nothing but 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +21,7 @@ from veilocity.contracts import CardId, Channel, DeviceId, Transaction, UserId
 from veilocity.errors import InvalidInputError, RejectReason
 from veilocity.eventtime import ms_from_ns, ns_from_iso, ns_from_ms
 
-__all__ = ["SOURCE", "items_of", "parse"]
+__all__ = ["SOURCE", "items_of", "judge", "parse"]
 
 SOURCE = "transactions"
 _CHANNELS = {channel.value: channel for channel in Channel}
@@ -45,13 +46,25 @@ def parse(body: bytes, arrival: Arrival, resolver: Resolver) -> Outcome:
         items = items_of(body, "transactions")
     except InvalidInputError as cause:
         return refuse_body(cause, body, SOURCE, arrival)
+    return bounded(judge(items, arrival, resolver), body, SOURCE, arrival)
+
+
+def judge(items: Iterable[Any], arrival: Arrival, resolver: Resolver, source: str = SOURCE) -> Outcome:
+    """Return what became of every payment.
+
+    Args:
+        items: payments in the normal form, decoded from whatever they came in.
+        arrival: when they came.
+        resolver: says who paid.
+        source: written into rejects.
+    """
     outcome = Outcome()
     for item in items:
         try:
             outcome.accepted.append(_transaction(item, arrival, resolver))
         except InvalidInputError as cause:
-            outcome.rejects.append(reject(cause, item, SOURCE, arrival))
-    return bounded(outcome, body, SOURCE, arrival)
+            outcome.rejects.append(reject(cause, item, source, arrival))
+    return outcome
 
 
 def items_of(body: bytes, wrapper: str) -> list[Any]:

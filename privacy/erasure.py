@@ -51,6 +51,7 @@ STAYS = (
     "Released classes stay: each is about k people or more, and nobody can tell who was in one, as the salt of its members is gone.",
     "Raw records stay in Kafka for as long as its retention says; one that is still to be read is masked and stored as new.",
     "The filter of places seen before stays: who holds the key ring can ask it if the person was at a cell, until the stage begins anew.",
+    "Rows in Cassandra go as soon as its sink runs.",
     "A dashboard that runs shows what it has read until it is started anew.",
     "Notifications that were sent are with who got them.",
     "Back-ups of the stores, of people's keys and of the stage's folder are yours to delete.",

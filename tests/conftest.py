@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ from devstack.postgres import PostgresServer
 from devstack.report import SilentReporter
 from devstack.sessions import end_leftovers
 from veilocity import settings as kernel_settings
-from veilocity.errors import DependencyError
+from veilocity.errors import DependencyError, RetryableError
 from veilocity.kafka import client_config, ensure_topics, topic_name, wait_for_topics
 from veilocity.settings import Settings
 from veilocity.topics import TOPICS
@@ -72,7 +72,8 @@ def _servers_dir() -> Iterator[Path]:
 
 def _given() -> dict[str, str]:
     """Return what the environment says of servers and downloads; other settings must not change what a test sees."""
-    kinds = tuple(f"{kernel_settings.PREFIX}{kind}" for kind in ("KAFKA_", "ELASTICSEARCH_", "MONGODB_", "CACHE_DIR", "MAVEN_URL"))
+    servers = ("KAFKA_", "ELASTICSEARCH_", "MONGODB_", "CASSANDRA_", "REGISTRY_")
+    kinds = tuple(f"{kernel_settings.PREFIX}{kind}" for kind in (*servers, "CACHE_DIR", "MAVEN_URL"))
     return {variable: value for variable, value in os.environ.items() if variable.startswith(kinds)}
 
 
@@ -101,6 +102,30 @@ def mongodb_server(_servers_dir: Path) -> Iterator[str]:
     """Connection string of a server that speaks MongoDB's protocol."""
     for settings in _server("mongodb", _servers_dir):
         yield settings.mongodb_uri.get_secret_value()
+
+
+def _extra(name: str, folder: Path) -> Iterator[Settings]:
+    """Start a server of an extra; who cannot download it or has no Java for it tests without."""
+    with ExitStack() as running:
+        try:
+            stack = running.enter_context(Stack(kernel_settings.load(_given(), state_dir=folder / name), servers=(name,), services=()))
+        except (RetryableError, DependencyError) as cause:
+            pytest.skip(f"{name} did not start: {cause}")
+        yield stack.settings
+
+
+@pytest.fixture(scope="session")
+def cassandra_server(_servers_dir: Path) -> Iterator[tuple[str, int]]:
+    """Host and port of a real Cassandra."""
+    for settings in _extra("cassandra", _servers_dir):
+        yield settings.cassandra_hosts, settings.cassandra_port
+
+
+@pytest.fixture(scope="session")
+def registry_server(_servers_dir: Path) -> Iterator[str]:
+    """Address of a real Apicurio."""
+    for settings in _extra("apicurio", _servers_dir):
+        yield settings.registry_url
 
 
 @pytest.fixture(scope="session")

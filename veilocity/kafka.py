@@ -6,6 +6,7 @@ Keys are placed by the murmur2 partitioner, as Java clients do, so that a subjec
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -83,8 +84,13 @@ def consumer_config(settings: Settings, group: str, **overrides: Any) -> dict[st
     }
 
 
-def ensure_topics(settings: Settings, timeout_s: float = 30.0) -> list[str]:
+def ensure_topics(settings: Settings, timeout_s: float = 30.0, topics: Sequence[Topic] = TOPICS) -> list[str]:
     """Create the topics that are missing; return their names.
+
+    Args:
+        settings: where Kafka is, and how topics are made.
+        timeout_s: how long Kafka may take.
+        topics: which; by default those of the whole system.
 
     Raises:
         BrokerUnavailableError: Kafka did not answer in `timeout_s`.
@@ -97,7 +103,7 @@ def ensure_topics(settings: Settings, timeout_s: float = 30.0) -> list[str]:
             replication_factor=settings.kafka_replication,
             config=topic.configuration(),
         )
-        for topic in TOPICS
+        for topic in topics
     ]
     created = []
     for name, future in admin.create_topics(wanted, operation_timeout=timeout_s, request_timeout=timeout_s).items():
@@ -110,14 +116,14 @@ def ensure_topics(settings: Settings, timeout_s: float = 30.0) -> list[str]:
     return created
 
 
-def wait_for_topics(settings: Settings, timeout_s: float = 60.0) -> None:
+def wait_for_topics(settings: Settings, timeout_s: float = 60.0, topics: Sequence[Topic] = TOPICS) -> None:
     """Return once every topic has a leader for each partition.
 
     Raises:
         BrokerUnavailableError: not within `timeout_s`.
     """
     admin = AdminClient(client_config(settings))
-    wanted = {topic_name(settings, topic) for topic in TOPICS}
+    wanted = {topic_name(settings, topic) for topic in topics}
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         try:

@@ -164,7 +164,7 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("urllib3", "elastic_transport", "py4j", "httpx", "httpcore", "werkzeug"):
+    for chatty in ("urllib3", "elastic_transport", "py4j", "httpx", "httpx2", "httpcore", "werkzeug", "cassandra"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -98,6 +98,18 @@ class Settings(BaseModel):
     )
     feed_postgres_poll_s: float = Field(0.2, gt=0, le=60, description="Pause between two looks into a change log that had nothing new.")
     feed_postgres_metrics_port: int = Field(9111, ge=0, le=65535, description="Port of the metrics and health of that feed; 0 for none.")
+    # Cassandra
+    cassandra_hosts: str = Field("", description="Cassandra nodes to begin with, separated by commas; empty for none (docs/extras.md).")
+    cassandra_port: int = Field(9042, ge=1, le=65535, description="Port on which all Cassandra nodes take clients.")
+    cassandra_username: str = Field("", description="Cassandra user name; empty for none.")
+    cassandra_password: SecretStr = Field(SecretStr(""), description="Cassandra password.")
+    cassandra_tls: bool = Field(False, description="Whether to speak TLS with Cassandra and to check its certificate.")
+    cassandra_ca_file: str = Field("", description="File of the authority that signed Cassandra's certificate; empty for the system's.")
+    cassandra_keyspace: str = Field("veilocity", pattern="^[a-z][a-z0-9_]{0,47}$", description="Cassandra keyspace, made when missing.")
+    cassandra_replication: int = Field(
+        1, ge=1, le=9, description="Copies of every row in each data centre, when the keyspace is made; not more than it has nodes."
+    )
+    cassandra_metrics_port: int = Field(9106, ge=0, le=65535, description="Port of the Cassandra sink's metrics and health; 0 for none.")
 
     # Ingest
     ingest_host: str = Field("127.0.0.1", description="Address the gateway listens on; 0.0.0.0 to let a phone reach it.")
@@ -125,6 +137,19 @@ class Settings(BaseModel):
         3600.0, ge=0, description="Silence after which a fix is not named `duplicate`, `static` or `distance`; 0 for never."
     )
     ingest_filter_devices: int = Field(100_000, ge=1, description="Phones whose last fix is remembered for the filters.")
+
+    # Avro
+    registry_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s@]+)?$",
+        description="Schema registry that speaks as Confluent's does; empty for none (docs/extras.md).",
+    )
+    registry_username: str = Field("", description="User name at the schema registry; empty for none.")
+    registry_password: SecretStr = Field(SecretStr(""), description="Password at the schema registry.")
+    registry_ca_file: str = Field("", description="File of the authority that signed the registry's certificate; empty for the system's.")
+    avro_instance: str = Field("avro-0", min_length=1, description="Name of this feed of Avro, different in every running process.")
+    avro_batch_records: int = Field(500, ge=1, le=20_000, description="Most records in one Kafka transaction of the feeds of Avro.")
+    avro_metrics_port: int = Field(9107, ge=0, le=65535, description="Port of the feeds' metrics and health; 0 for none.")
 
     # MQTT
     mqtt_host: str = Field("", description="MQTT broker that the bridge reads from; empty for none (docs/phones.md).")

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "ALERTS",
+    "AVRO_DECISIONS",
+    "AVRO_PAYMENTS",
     "DECISIONS",
     "DIRECTORY",
+    "EXTRAS",
     "FIXES",
     "HEARTBEATS",
     "REJECTS",
@@ -83,11 +86,17 @@ TOPICS = (
     REPORTS,
 )
 
+AVRO_PAYMENTS = Topic("payments-avro", "payments of other systems in Avro, read by `veilocity feeds avro`; as secret as `transactions`")
+AVRO_DECISIONS = Topic("decisions-avro", "decisions in Avro, key = subject; read committed; as secret as `decisions`")
+
+EXTRAS = (AVRO_PAYMENTS, AVRO_DECISIONS)
+"""Made by the feeds that use them."""
+
 
 def markdown() -> str:
     """Return the table of all topics for docs/topics.md."""
     lines = ["| topic | what | kept | settings |", "|---|---|---|---|"]
-    for topic in TOPICS:
+    for topic in (*TOPICS, *EXTRAS):
         kept = "the newest record of each key" if topic.compacted else "as long as the broker's retention says"
         settings = ", ".join(f"`{name}={value}`" for name, value in topic.configuration().items())
         lines.append(f"| `{topic.name}` | {topic.help} | {kept} | {settings} |")

@@ -56,12 +56,16 @@ def test_the_file_keeps_to_the_compose_schema() -> None:
 
 def test_the_system_is_whole() -> None:
     services = {"ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "simulator"}
-    ours = services | {"topics-init", "spark-master", "spark-worker", "kibana-objects"}
+    extras = {"sink-cassandra", "feed-avro"}
+    ours = services | extras | {"topics-init", "spark-master", "spark-worker", "kibana-objects"}
     assert set(OURS) == ours
-    assert set(SERVICES) == ours | {"kafka", "mongodb", "elasticsearch", "mosquitto", "kibana-user", "kibana", "prometheus", "grafana"}
+    servers = {"kafka", "mongodb", "elasticsearch", "mosquitto", "cassandra", "apicurio", "kibana-user", "kibana", "prometheus", "grafana"}
+    assert set(SERVICES) == ours | servers
     assert SERVICES["simulator"]["profiles"] == ["demo"]
     assert SERVICES["notify"]["profiles"] == ["notify"]
     assert SERVICES["mosquitto"]["profiles"] == SERVICES["mqtt"]["profiles"] == ["mqtt"]
+    assert SERVICES["cassandra"]["profiles"] == SERVICES["sink-cassandra"]["profiles"] == ["cassandra"]
+    assert SERVICES["apicurio"]["profiles"] == SERVICES["feed-avro"]["profiles"] == ["avro"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -79,7 +83,7 @@ def test_a_service_is_watched_limited_and_confined(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_can_be_read_only_is(name: str) -> None:
-    writes_into_its_image = {"kafka", "elasticsearch", "kibana"}
+    writes_into_its_image = {"kafka", "elasticsearch", "kibana", "cassandra"}
     assert SERVICES[name].get("read_only", False) is (name not in writes_into_its_image)
 
 
@@ -110,6 +114,8 @@ def test_the_servers_are_the_versions_that_the_tests_run_on() -> None:
     elasticsearch = version(artifacts.ELASTICSEARCH, "elasticsearch")
     assert SERVICES["elasticsearch"]["image"].endswith(f":{elasticsearch}")
     assert SERVICES["kibana"]["image"].endswith(f":{elasticsearch}")
+    assert SERVICES["cassandra"]["image"] == f"cassandra:{version(artifacts.CASSANDRA, 'cassandra-all')}"
+    assert SERVICES["apicurio"]["image"] == f"apicurio/apicurio-registry:{version(artifacts.APICURIO, 'apicurio-registry-app')}"
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -200,6 +206,24 @@ def test_the_bridge_and_its_broker_fit_together(tmp_path: Path) -> None:
     assert found == [{"names": ["mqtt"], "type": "A", "port": loaded.mqtt_metrics_port}]
 
 
+@pytest.mark.parametrize(
+    ("name", "port", "server", "address"),
+    [
+        ("sink-cassandra", "cassandra_metrics_port", "cassandra", "cassandra"),
+        ("feed-avro", "avro_metrics_port", "apicurio", "http://apicurio:8080/apis/ccompat/v7"),
+    ],
+)
+def test_an_extra_is_asked_where_it_listens_and_finds_its_server(name: str, port: str, server: str, address: str, tmp_path: Path) -> None:
+    loaded = settings_of(name, tmp_path)
+    assert loaded.metrics_host == "0.0.0.0"  # noqa: S104  # inside its container; not published
+    assert f"127.0.0.1:{getattr(loaded, port)}/" in SERVICES[name]["healthcheck"]["test"][-1]
+    assert SERVICES[name]["depends_on"][server] == {"condition": "service_healthy"}
+    assert address in (loaded.cassandra_hosts, loaded.registry_url)
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    (found,) = [job["dns_sd_configs"] for job in jobs if job["job_name"] == f"veilocity-{name}"]
+    assert found == [{"names": [name], "type": "A", "port": getattr(loaded, port)}]
+
+
 def test_the_notifications_file_is_in_order(tmp_path: Path) -> None:
     compose_secrets.write(tmp_path)
     text = (ROOT / "deploy/notifications.yaml").read_text(encoding="utf-8")
@@ -239,7 +263,7 @@ def test_our_commands_exist() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     used = {service["command"][0] for service in OURS.values() if "entrypoint" not in service}
-    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "simulate", "kibana"}
+    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "simulate", "kibana", "sinks", "feeds"}
     assert used <= set(command.commands)
     # Topics are made by the code that the tests and the launcher use, and by nothing else.
     assert SERVICES["topics-init"]["command"] == ["topics"]
@@ -280,7 +304,7 @@ def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
     users = re.findall(r"^USER (.+)$", DOCKERFILE, re.M)
     assert users == ["10001:10001"]
     assert {service["user"] for service in OURS.values()} == set(users)
-    assert "uv sync --locked --no-dev --no-editable" in DOCKERFILE
+    assert "uv sync --locked --no-dev --all-extras --no-editable" in DOCKERFILE
 
 
 def test_the_build_sees_what_it_copies_and_nothing_else() -> None:

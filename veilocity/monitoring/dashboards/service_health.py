@@ -218,6 +218,19 @@ _NOTIFICATIONS = Row(
     ),
 )
 
+_SINKS = Row(
+    "Other stores",
+    (
+        lines(
+            "Payments of sinks",
+            "cps",
+            Target(f"sum by (store, outcome) (rate(veilocity_sink_payments_total[{_RATE}]))", "{{store}} {{outcome}}"),
+            description="Nothing where no sink runs.",
+        ),
+        lines("Batches that sinks are behind", "short", Target("max by (store) (veilocity_sink_behind_batches)", "{{store}}")),
+    ),
+)
+
 _LABELS = Row(
     "What people decided",
     (
@@ -319,5 +332,5 @@ SERVICE_HEALTH = Dashboard(
     "service-health",
     "Service health",
     "What the services of Veilocity do, and what holds them up. docs/monitoring.md",
-    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _LABELS, _LEARNED, _LOGINS, _CHANGE_LOG),
+    (_NOW, _TRAFFIC, _LAG, _LATENCY, _ERRORS, _STATE, _RELEASES, _NOTIFICATIONS, _SINKS, _LABELS, _LEARNED, _LOGINS, _CHANGE_LOG),
 )
