@@ -18,6 +18,7 @@ from veilocity.cli import notify as notify_commands
 from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
+from veilocity.cli import segments as segments_command
 from veilocity.cli import storage as storage_commands
 from veilocity.cli.start import prepare
 from veilocity.errors import FatalError, VeilocityError
@@ -34,6 +35,7 @@ app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")
 app.add_typer(storage_commands.app, name="storage")
 app.command()(course_command.rubric)
+app.command()(segments_command.segments)
 
 
 @app.command()
