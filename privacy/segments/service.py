@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from py4j.protocol import Py4JError
@@ -26,6 +28,7 @@ __all__ = ["released", "run", "run_once", "start_session"]
 
 _CONFIGURATION = {"spark.sql.shuffle.partitions": "4", "spark.sql.execution.arrow.maxRecordsPerBatch": "50000"}
 _DAY_MS = 86_400_000
+_STOP_WITHIN_S = 4.0
 _LOG = get_logger(__name__)
 
 
@@ -37,13 +40,23 @@ def run(settings: Settings) -> None:
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    while not stop.is_set():
-        try:
-            run_once(settings)
-        except RetryableError as cause:
-            _LOG.warning("Segments wait for a server.", cause=str(cause), retry_in_s=settings.segments_every_s)
-        stop.wait(settings.segments_every_s)
+        signal.signal(number, lambda _number, _frame: _stop(stop))
+    # In a thread: started in the main one, Spark would take SIGINT from us.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark") as pool:
+        while not stop.is_set():
+            try:
+                pool.submit(run_once, settings).result()
+            except RetryableError as cause:
+                _LOG.warning("Segments wait for a server.", cause=str(cause), retry_in_s=settings.segments_every_s)
+            stop.wait(settings.segments_every_s)
+
+
+def _stop(stop: threading.Event) -> None:
+    """Let the loop end, and leave if a run takes longer: each window is written whole or not at all, so that is safe at any moment."""
+    stop.set()
+    timer = threading.Timer(_STOP_WITHIN_S, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
 
 def run_once(settings: Settings) -> list[SegmentsDocument]:

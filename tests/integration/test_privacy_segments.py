@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 from pyspark.sql import SparkSession
 
@@ -24,8 +26,9 @@ from privacy.segments.clusters import clustered
 from storage.segments_writer import SEGMENTS, SegmentStore
 from tests.integration import segments_world
 from veilocity import settings as kernel_settings
-from veilocity.kafka import ensure_topics, wait_for_topics
+from veilocity.kafka import client_config, end_offsets, ensure_topics, first_offsets, topic_name, wait_for_topics
 from veilocity.settings import Settings
+from veilocity.topics import DECISIONS
 
 pytestmark = [
     pytest.mark.services,
@@ -96,6 +99,22 @@ def test_windows_are_released_once_and_alike_on_replay(service_settings: Setting
         assert stored(again) == found
         assert store.expire(found[0]["end_ms"] + 1) == 1
         assert [document["_id"] for document in stored(again)] == [found[1]["_id"]]
+
+        # Kafka deletes what is old, inside the first window: that one is not released again, as it would miss people.
+        store.expire(found[1]["end_ms"] + 1)
+        _cut(again)
+        quick = again.model_copy(update={"segments_most": 2})
+        assert [document.start_ms for document in service.released(quick, spark, store)] == [found[1]["start_ms"]]
+
+
+def _cut(settings: Settings) -> None:
+    """Delete the oldest records of each partition, as Kafka's retention does."""
+    name = topic_name(settings, DECISIONS)
+    partitions = [TopicPartition(name, number, 3) for number, end in end_offsets(settings, DECISIONS).items() if end > 3]
+    for done in AdminClient(client_config(settings)).delete_records(partitions).values():
+        done.result()
+    assert set(first_offsets(settings, DECISIONS).values()) <= {0, 3}
+    assert len(partitions) > 0
 
 
 def _is_as_drawn(document: dict[str, Any]) -> None:
