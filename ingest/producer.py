@@ -2,7 +2,7 @@
 
 `Sender.send_all` returns when every record of a request is on all replicas, and raises otherwise. After it raised, records may or may not
 be in Kafka: the sender of the request repeats, and repeats are dropped by identity further on. What cannot happen is a return without
-the records in Kafka.
+the records in Kafka. Whoever has other work meanwhile calls `begin` and later waits for what it returns.
 
 While Kafka is down only one request at a time waits for it; the others are told at once. Otherwise a few hundred phones would fill all
 threads with waiting, and answers would take far longer than the promised two seconds.
@@ -24,7 +24,7 @@ from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.topics import DIRECTORY, TOPICS
 
-__all__ = ["Offsets", "Sender"]
+__all__ = ["Offsets", "Sender", "Sending"]
 
 Offsets = dict[int, int]
 """Highest offset written per partition of the directory topic."""
@@ -41,6 +41,8 @@ class _Pending:
     def __init__(self, count: int) -> None:
         self.remaining = count
         self.done = threading.Event()
+        if count == 0:
+            self.done.set()
         self.failure: KafkaError | None = None
         self.offsets: Offsets = {}
 
@@ -56,6 +58,36 @@ class _Pending:
         if error is None and partition is not None and offset is not None:
             self.offsets[partition] = max(offset, self.offsets.get(partition, -1))
         self.acknowledged(error, message)
+
+
+class Sending:
+    """Records on their way."""
+
+    def __init__(self, pending: _Pending, deadline: float, failed: Callable[[KafkaError], None]) -> None:
+        self._pending = pending
+        self._deadline = deadline
+        self._failed = failed
+
+    @property
+    def is_done(self) -> bool:
+        """Whether `wait` would return or raise at once."""
+        return self._pending.done.is_set()
+
+    def wait(self) -> Offsets:
+        """Return when Kafka has acknowledged every record; the offsets of directory records, by partition.
+
+        Raises:
+            BrokerUnavailableError: not acknowledged in time. Any of the records may or may not have been written.
+        """
+        pending = self._pending
+        if not pending.done.wait(max(0.0, self._deadline - time.monotonic())):
+            raise BrokerUnavailableError("Kafka did not acknowledge in time: repeat the request in a few seconds")
+        if pending.failure is not None:
+            self._failed(pending.failure)
+            raise BrokerUnavailableError("Kafka did not acknowledge: repeat the request in a few seconds") from KafkaException(
+                pending.failure
+            )
+        return pending.offsets
 
 
 class Sender:
@@ -97,7 +129,7 @@ class Sender:
         if probing and not self._probe.acquire(blocking=False):
             raise BrokerUnavailableError("Kafka does not answer: repeat the request in a few seconds")
         try:
-            offsets = self._send(records, self._timeout_s if timeout_s is None else timeout_s)
+            offsets = self.begin(records, timeout_s).wait()
         except BrokerUnavailableError as failure:
             if not self._down:
                 _logger.error("Kafka does not acknowledge; requests are answered 503", cause=str(failure.__cause__ or failure))
@@ -111,8 +143,17 @@ class Sender:
             _logger.info("Kafka acknowledges again")
         return offsets
 
-    def _send(self, records: Sequence[Record], timeout_s: float) -> Offsets:
-        deadline = time.monotonic() + timeout_s
+    def begin(self, records: Sequence[Record], timeout_s: float | None = None) -> Sending:
+        """Hand records to the producer, in order, and return what their acknowledgements are waited for by.
+
+        Args:
+            records: what to write, in order.
+            timeout_s: how long they may take, at most; by default the setting.
+
+        Raises:
+            BrokerUnavailableError: not all were taken. Any of them may be written nevertheless.
+        """
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         pending = _Pending(len(records))
         producer = self._producer
         try:
@@ -124,14 +165,7 @@ class Sender:
         except KafkaException as cause:
             self._renew_after(cause.args[0], producer)
             raise BrokerUnavailableError("Kafka did not take a record: repeat the request in a few seconds") from cause
-        if not pending.done.wait(max(0.0, deadline - time.monotonic())):
-            raise BrokerUnavailableError("Kafka did not acknowledge in time: repeat the request in a few seconds")
-        if pending.failure is not None:
-            self._renew_after(pending.failure, producer)
-            raise BrokerUnavailableError("Kafka did not acknowledge: repeat the request in a few seconds") from KafkaException(
-                pending.failure
-            )
-        return pending.offsets
+        return Sending(pending, deadline, lambda error: self._renew_after(error, producer))
 
     def _renew_after(self, error: KafkaError, failed: Producer) -> None:
         """Replace a producer that says it will never work again; it lost nothing that was acknowledged."""

@@ -32,7 +32,7 @@ from veilocity.settings import load
 if TYPE_CHECKING:
     from privacy.identifiers.sealing import SubjectKeyStore
 
-__all__ = ["PART_SCHEMA", "PartMasker", "decode_part", "warm"]
+__all__ = ["PART_SCHEMA", "PartMasker", "decode_part", "innermost_place", "warm"]
 
 PART_SCHEMA = "part binary"
 """One row per task: the packed part."""
@@ -96,12 +96,15 @@ class PartMasker:
         except VeilocityError:
             raise
         except Exception as error:
-            raise FatalError(f"masking failed by {type(error).__name__} at {_innermost_place(error)}: please report this") from None
+            raise FatalError(f"masking failed by {type(error).__name__} at {innermost_place(error)}: please report this") from None
         yield pa.RecordBatch.from_arrays([pa.array([part], pa.binary())], schema=_ARROW_SCHEMA)
 
 
-def _innermost_place(error: BaseException) -> str:
-    # Spark writes a worker's error into its log, and a foreign message may quote the record: tell the place only.
+def innermost_place(error: BaseException) -> str:
+    """Return the file and line where an error began.
+
+    Spark writes a worker's error into its log, and a foreign message may quote the record: so the place is told, and nothing else.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
 

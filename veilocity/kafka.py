@@ -17,7 +17,16 @@ from veilocity.errors import BrokerUnavailableError
 from veilocity.settings import Settings
 from veilocity.topics import TOPICS, Topic
 
-__all__ = ["client_config", "consumer_config", "end_offsets", "ensure_topics", "producer_config", "topic_name", "wait_for_topics"]
+__all__ = [
+    "client_config",
+    "consumer_config",
+    "end_offsets",
+    "ensure_topics",
+    "first_offsets",
+    "producer_config",
+    "topic_name",
+    "wait_for_topics",
+]
 
 _PASSING = frozenset(
     (
@@ -144,12 +153,25 @@ def end_offsets(settings: Settings, topic: Topic, timeout_s: float = 5.0) -> dic
     Raises:
         BrokerUnavailableError: Kafka did not answer in `timeout_s`.
     """
+    return {partition: end for partition, (_, end) in _watermarks(settings, topic, timeout_s).items()}
+
+
+def first_offsets(settings: Settings, topic: Topic, timeout_s: float = 5.0) -> dict[int, int]:
+    """Return where each partition begins: 0 until Kafka deletes old records.
+
+    Raises:
+        BrokerUnavailableError: Kafka did not answer in `timeout_s`.
+    """
+    return {partition: first for partition, (first, _) in _watermarks(settings, topic, timeout_s).items()}
+
+
+def _watermarks(settings: Settings, topic: Topic, timeout_s: float) -> dict[int, tuple[int, int]]:
     consumer = Consumer(consumer_config(settings, f"{settings.kafka_topic_prefix}veilocity-offsets"))
     deadline = time.monotonic() + timeout_s
     try:
         while True:
             try:
-                return _end_offsets(consumer, topic_name(settings, topic), timeout_s)
+                return _watermarks_of(consumer, topic_name(settings, topic), timeout_s)
             except KafkaException as cause:
                 if time.monotonic() > deadline or cause.args[0].code() not in _PASSING:
                     raise BrokerUnavailableError(f"Kafka at {settings.kafka_bootstrap} does not answer: is it running?") from cause
@@ -158,8 +180,8 @@ def end_offsets(settings: Settings, topic: Topic, timeout_s: float = 5.0) -> dic
         consumer.close()
 
 
-def _end_offsets(consumer: Consumer, name: str, timeout_s: float) -> dict[int, int]:
+def _watermarks_of(consumer: Consumer, name: str, timeout_s: float) -> dict[int, tuple[int, int]]:
     found = consumer.list_topics(name, timeout=timeout_s).topics[name]
     if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
         raise KafkaException(found.error)
-    return {p: consumer.get_watermark_offsets(TopicPartition(name, p), timeout=timeout_s)[1] for p in sorted(found.partitions)}
+    return {p: consumer.get_watermark_offsets(TopicPartition(name, p), timeout=timeout_s) for p in sorted(found.partitions)}

@@ -1,9 +1,10 @@
-"""Messages of a batch into Kafka, all or none acknowledged. What it is given, it counts: metrics are those of the gateway."""
+"""Messages of a batch into records, and a batch that is in Kafka into metrics, which are those of the gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from ingest.door import count
 from ingest.fields import Arrival
@@ -15,40 +16,47 @@ from ingest.protocols import Protocol, Request
 from ingest.telemetry import MQTT_MESSAGES
 from veilocity.errors import RejectError, RejectReason
 
-__all__ = ["Bridge"]
+__all__ = ["Batch", "Bridge"]
+
+
+class Batch(NamedTuple):
+    """Messages that were read together, and what became of them."""
+
+    messages: Sequence[Message]
+    judged: Sequence[tuple[Protocol, Outcome]]
+    records: Sequence[Record]
+    """In the order of the messages."""
+
+    @property
+    def accepted(self) -> int:
+        """Return how many fixes were accepted."""
+        return sum(len(outcome.accepted) for _, outcome in self.judged)
 
 
 class Bridge:
-    """Reads messages and writes what they hold."""
+    """Reads messages."""
 
-    def __init__(self, intake: Intake, send_all: Callable[[Sequence[Record]], object], max_body_bytes: int) -> None:
+    def __init__(self, intake: Intake, max_body_bytes: int) -> None:
         """Keep the parts.
 
         Args:
             intake: reads a phone's request.
-            send_all: returns when Kafka has acknowledged every record, and raises otherwise.
             max_body_bytes: a larger message is one reject.
         """
         self._intake = intake
-        self._send_all = send_all
         self._max_body_bytes = max_body_bytes
 
-    def take(self, messages: Sequence[Message], arrival: Arrival) -> int:
-        """Return how many fixes were accepted, once all of the batch is in Kafka.
-
-        Raises:
-            BrokerUnavailableError: it is not, or nobody knows: take the same batch again. Nothing was counted.
-        """
+    def judge(self, messages: Sequence[Message], arrival: Arrival) -> Batch:
+        """Return what to write for the messages; nothing is counted yet and nothing is raised."""
         judged = [(protocol, self._judge(message, protocol, arrival)) for message in messages if (protocol := protocol_of(message.topic))]
-        self._send_all(list(chain.from_iterable(records(outcome) for _, outcome in judged)))
-        retained = sum(message.retained for message in messages)
-        MQTT_MESSAGES.labels("retained").inc(retained)
-        MQTT_MESSAGES.labels("live").inc(len(messages) - retained)
-        self._count(judged)
-        return sum(len(outcome.accepted) for _, outcome in judged)
+        return Batch(messages, judged, list(chain.from_iterable(records(outcome) for _, outcome in judged)))
 
-    def _count(self, judged: Sequence[tuple[Protocol, Outcome]]) -> None:
-        """Add a batch to the metrics: once for each protocol and end, as a message holds one item or two."""
+    def count(self, batch: Batch) -> None:
+        """Add a batch that is in Kafka to the metrics: once for each protocol and end, as a message holds one item or two."""
+        retained = sum(message.retained for message in batch.messages)
+        MQTT_MESSAGES.labels("retained").inc(retained)
+        MQTT_MESSAGES.labels("live").inc(len(batch.messages) - retained)
+        judged = batch.judged
         for protocol in {protocol.name: protocol for protocol, _ in judged}.values():
             for refused, status in ((False, 200), (True, 400)):
                 mine = [outcome for owner, outcome in judged if owner is protocol and outcome.body_refused is refused]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Sequence
 from threading import Event
 
 from ingest.directory import Directory
@@ -12,7 +13,8 @@ from ingest.directory_feed import DirectoryFeed
 from ingest.fields import Arrival
 from ingest.intake import Intake
 from ingest.mqtt.bridge import Bridge
-from ingest.mqtt.session import Message, Session
+from ingest.mqtt.pipeline import Pipeline
+from ingest.mqtt.session import BATCHES_AHEAD, Message, Session
 from ingest.producer import Sender
 from ingest.telemetry import MQTT_CONNECTED, MQTT_CONNECTIONS
 from veilocity import metrics
@@ -77,7 +79,8 @@ class Service:
         self._session = Session(settings)
         self._sender = Sender(settings)
         self._feed = DirectoryFeed(settings, Directory(), self._sender)
-        self._bridge = Bridge(Intake(settings, self._feed.directory), self._sender.send_all, settings.ingest_max_body_bytes)
+        self._bridge = Bridge(Intake(settings, self._feed.directory), settings.ingest_max_body_bytes)
+        self._pipeline = Pipeline(self._sender, BATCHES_AHEAD * settings.mqtt_batch_messages)
         self._stop = stop
         self._connected = False
 
@@ -121,33 +124,47 @@ class Service:
         MQTT_CONNECTIONS.inc()
         _logger.info("The MQTT bridge is connected")
         try:
-            while not self._stop.is_set():
-                messages = self._session.read(_READ_S)
-                if messages:
-                    self._write(messages)
-                    self._session.acknowledge(messages)
+            self._flow()
         except ServiceUnavailableError:
             # It was connected: begin with short pauses again.
             self._tell(connected=False)
             _logger.warning("The connection to the MQTT broker is lost")
+            # What was read is written all the same: the broker gives a message of QoS 0 only once.
+            while self._pipeline:
+                self._finished()
         return 0
 
-    def _write(self, messages: list[Message]) -> None:
-        """Return when the batch is in Kafka, or when told to stop: then nothing was acknowledged and the broker gives it again.
+    def _flow(self) -> None:
+        """Read, write and acknowledge until told to stop.
 
         Raises:
-            ServiceUnavailableError: told to stop before it was.
+            ServiceUnavailableError: the connection is lost.
         """
-        arrival = Arrival(time.time_ns() // 1_000_000, self._settings.ingest_future_limit_s)
-        attempt = 0
+        session, pipeline = self._session, self._pipeline
         while not self._stop.is_set():
+            messages = session.read(0.0 if pipeline else _READ_S)
+            if messages:
+                arrival = Arrival(time.time_ns() // 1_000_000, self._settings.ingest_future_limit_s)
+                pipeline.start(self._bridge.judge(messages, arrival))
+            while pipeline and (pipeline.is_ready or pipeline.is_full or not messages):
+                session.acknowledge(self._finished())
+        while pipeline:
+            session.acknowledge(self._finished())
+
+    def _finished(self) -> Sequence[Message]:
+        """Return the messages of the oldest batch when it is in Kafka; none when told to stop before: the broker gives them again."""
+        attempt = 0
+        while True:
             try:
-                self._bridge.take(messages, arrival)
-                return
+                batch = self._pipeline.finish()
             except BrokerUnavailableError:
-                self._stop.wait(pause_s(attempt, random.random()))  # noqa: S311  # as above
+                if self._stop.wait(pause_s(attempt, random.random())):  # noqa: S311  # as above
+                    self._pipeline.forget()
+                    return ()
                 attempt += 1
-        raise ServiceUnavailableError("told to stop before Kafka answered; the broker gives the messages again")
+            else:
+                self._bridge.count(batch)
+                return batch.messages
 
     def _tell(self, *, connected: bool) -> None:
         self._connected = connected

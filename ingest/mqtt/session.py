@@ -5,7 +5,7 @@ The caller drives it from one thread: `connect`, then `read` and `acknowledge` i
 anew.
 
 Paho reads a byte at a time and writes each acknowledgement by itself. `_Buffered` stands between it and the socket and does both in large
-pieces: 3 to 4 system calls for each message become a few for each thousand.
+pieces: 3 to 4 system calls for each message become a few for each thousand. Acknowledgements are four bytes each, which we write.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from ingest.mqtt.topics import topic_filters
 from veilocity.errors import ServiceUnavailableError, SettingsError
 from veilocity.settings import Settings
 
-__all__ = ["Message", "Session"]
+__all__ = ["BATCHES_AHEAD", "Message", "Session"]
 
+BATCHES_AHEAD = 4
+"""Batches that may be read before the first of them is acknowledged: as many as hide the time that Kafka takes."""
 _KEEP_ALIVE_S = 30
 _CONNECT_S = 10.0
 _STEP_S = 0.5
@@ -38,6 +40,8 @@ _PIECE = 256 * 1024
 _REFUSED_USER = (134, 135)
 """MQTT 5: bad user name or password, not authorised."""
 _FAILURE = 128
+_PUBACK = b"\x40\x02"
+"""Before the packet identifier: an acknowledgement without a reason is one of success (MQTT 5, section 3.4)."""
 _T = TypeVar("_T")
 
 
@@ -198,7 +202,7 @@ class Session:
         self._answered = self._subscribed = None
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # Paho leaves its constructor untyped
         properties.SessionExpiryInterval = _SESSION_S
-        properties.ReceiveMaximum = min(65_535, 2 * self._most)
+        properties.ReceiveMaximum = min(65_535, (BATCHES_AHEAD + 1) * self._most)
         try:
             self._client.connect(*self._address, keepalive=_KEEP_ALIVE_S, clean_start=False, properties=properties)
         except (OSError, ValueError) as cause:
@@ -268,12 +272,14 @@ class Session:
         buffered = self._client.buffered
         if buffered is None:
             return
+        packets = [
+            _PUBACK + message.number.to_bytes(2, "big") for message in messages if message.qos and message.connection == self._connection
+        ]
         buffered.cork()
-        for message in messages:
-            if message.qos and message.connection == self._connection:
-                self._client.ack(message.number, message.qos)
         try:
+            # What Paho still has to write goes first.
             written = self._client.loop_write()
+            buffered.send(b"".join(packets))
             buffered.uncork()
         except OSError as cause:
             raise ServiceUnavailableError("the connection to the MQTT broker is lost") from cause

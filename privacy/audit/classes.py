@@ -3,7 +3,7 @@
 Of each class: people are the distinct members, at least k, and k is at least 2; payments are counted whole in `sensitive`, and l is the
 number of its values; printed values are well formed, cover the window's time and are never finer than it. Of each window: ids are
 unique, and the order of insertion tells nothing. Of all windows: nested or disjoint, never overlapping. Of both
-stores: the same class reads the same.
+stores: the same class reads the same. Of customer segments: each has at least k people, and no field that a segment has not.
 
 t cannot be recomputed exactly: it was taken over all payments of the window, and those that were held back or suppressed are in no class.
 But let P be the window's distribution, q_E that of class E and R that of all classes printed with the same time, which is a mixture of q_E
@@ -24,6 +24,7 @@ from privacy.audit.model import Limits
 from privacy.audit.ordering import order_score
 from privacy.audit.printed import EVERYTHING, malformed, time_span_ms
 from privacy.audit.releases import RELEASES, Printed, ReadRelease, Window, read_release, release_faults
+from privacy.audit.segments import SEGMENTS, segment_faults
 
 __all__ = ["ClassesCheck", "class_faults"]
 
@@ -57,7 +58,10 @@ class ClassesCheck(Examiner):
         self._smallest = 0
 
     def see(self, document: StoredDocument) -> None:
-        """Judge a class by itself."""
+        """Judge a class by itself, and segments."""
+        if document.collection == SEGMENTS:
+            for path, reason in segment_faults(document.fields):
+                self.faults.add(document.fault(path, reason))
         if document.collection != RELEASES:
             return
         for fault in release_faults(document):

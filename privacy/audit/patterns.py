@@ -1,8 +1,8 @@
 """What identifiers look like in free text: card numbers, e-mail and network addresses, telephone and account numbers.
 
 Card numbers are 11 to 19 digits that pass Luhn's test (ISO/IEC 7812-1), account numbers pass ISO 13616's; the others are known by their
-form. Separators of up to two characters between digits do not hide a number. Tokens (32 or 64 hexadecimal digits) and H3 cells are taken
-out first, as they hold digits by chance.
+form. Separators of up to two characters between digits do not hide a number. Tokens (32 or 64 hexadecimal digits), H3 cells and whole hours
+in ids of segments are taken out first, as they hold digits by chance.
 
 Accidents: a random number of 11 to 19 digits passes Luhn's test one time in ten, so numbers that are no card numbers must not stand in
 free text either; a random IBAN-like word passes one time in 97. Of sealed evidence, which is random base64, 4 MB hold an account number
@@ -23,6 +23,7 @@ __all__ = ["TOKEN", "card_number", "in_text", "luhn"]
 
 TOKEN = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{32}){1,2}(?![0-9A-Za-z])")
 _GROUP = re.compile(r"(?<![0-9A-Za-z])([0-9a-f]{10,12})-(?=[0-9a-f]{32}(?![0-9A-Za-z]))")
+_SEGMENTS = re.compile(r"(?<![0-9A-Za-z])segments:([0-9]{1,14})(?![0-9])")
 _CELL = re.compile(r"(?<![0-9A-Za-z])8[0-9a-f]{14}(?![0-9A-Za-z])")
 _WINDOW = re.compile(r"(?<![0-9A-Za-z_])(?:frauds|merchants|high_value|day_counts|sessions):([0-9]{13})(?![0-9])")
 _DIGITS = re.compile(r"(?<![0-9])[0-9](?:[\s._/\u2010-\u2015\u2212-]{0,2}[0-9]){10,}")
@@ -51,6 +52,7 @@ _LONG_RUN = re.compile(r"[0-9]{13,}")
 _LEAST_VARIED = 40
 _MINUTE_MS = 60_000
 _STEP_MS = 10_000
+_HOUR_MS = 3_600_000
 _SHORTEST, _LONGEST = 11, 19
 _USUAL = 16
 _FEW = 3
@@ -91,7 +93,7 @@ def in_text(text: str) -> tuple[str, ...]:
     """
     if not any(character.isdecimal() or character in "@:" for character in text):
         return ()
-    rest = _WINDOW.sub(_unless_a_step, _BASE64.sub(_opened, text))
+    rest = _SEGMENTS.sub(_unless_an_hour, _WINDOW.sub(_unless_a_step, _BASE64.sub(_opened, text)))
     rest = _CELL.sub(_unless_a_cell, TOKEN.sub("#", _GROUP.sub(_unless_a_minute, rest)))
     found = set()
     # What is an account number or a UUID is not asked again whether its digits are a card's or a telephone's.
@@ -131,6 +133,11 @@ def _unless_a_minute(match: re.Match[str]) -> str:
 def _unless_a_step(match: re.Match[str]) -> str:
     """Take the start of a window out of a report's id; whole ten seconds are one number in 10,000."""
     return "#" if int(match.group(1)) % _STEP_MS == 0 else match.group()
+
+
+def _unless_an_hour(match: re.Match[str]) -> str:
+    """Take the start of a window out of the id of its segments; whole hours are one number in 3,600,000."""
+    return "#" if int(match.group(1)) % _HOUR_MS == 0 else match.group()
 
 
 def _is_card(text: str) -> bool:

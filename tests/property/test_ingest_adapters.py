@@ -18,7 +18,6 @@ from ingest.intake import Intake
 from ingest.mqtt import Bridge, Message
 from ingest.mqtt.session import _publication
 from ingest.noise import mix
-from ingest.outcome import Record
 from ingest.protocols import PROTOCOLS, Request
 from ingest.recordings import pushes, read_rows
 from tests.property.test_ingest_parsers import ARRIVAL, DIRECTORY, anything, check, near
@@ -145,8 +144,7 @@ messages = st.lists(st.builds(Message, topics | st.text(max_size=8), bodies, st.
 @given(messages, messages)
 def test_a_good_message_survives_its_neighbours(before: list[Message], after: list[Message]) -> None:
     good = Message("owntracks/jane/phone", json.dumps(PLACES["owntracks"]).encode(), 1, 1, False, 1)
-    sent: list[Record] = []
-    Bridge(Intake(settings.load({}), DIRECTORY), sent.extend, 10_000).take([*before, good, *after], ARRIVAL)
+    sent = Bridge(Intake(settings.load({}), DIRECTORY), 10_000).judge([*before, good, *after], ARRIVAL).records
     fixes = [decode(record.value, Fix) for record in sent if record.topic is FIXES and record.value is not None]
     assert [fix.lat for fix in fixes if fix.device == "jane/phone"] == [52.516312]
 

@@ -46,9 +46,22 @@ class Kafka:
         return [decode(record.value, Fix) for record in self.records if record.topic is FIXES and record.value is not None]
 
 
-def bridge(kafka: Kafka, **changes: Any) -> Bridge:
-    loaded = settings.load({}, **changes)
-    return Bridge(Intake(loaded, Directory()), kafka.send_all, loaded.ingest_max_body_bytes)
+class Taker:
+    """A bridge that takes one batch after the other."""
+
+    def __init__(self, kafka: Kafka, **changes: Any) -> None:
+        loaded = settings.load({}, **changes)
+        self._kafka, self._bridge = kafka, Bridge(Intake(loaded, Directory()), loaded.ingest_max_body_bytes)
+
+    def take(self, messages: Sequence[Message], arrival: Arrival) -> int:
+        batch = self._bridge.judge(messages, arrival)
+        self._kafka.send_all(batch.records)
+        self._bridge.count(batch)
+        return batch.accepted
+
+
+def bridge(kafka: Kafka, **changes: Any) -> Taker:
+    return Taker(kafka, **changes)
 
 
 def test_messages_of_all_apps_share_one_batch() -> None:

@@ -21,6 +21,7 @@ from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
 from veilocity.cli import sinks as sinks_commands
+from veilocity.cli import segments as segments_command
 from veilocity.cli import storage as storage_commands
 from veilocity.cli.start import prepare
 from veilocity.errors import FatalError, VeilocityError
@@ -40,6 +41,7 @@ app.add_typer(storage_commands.app, name="storage")
 app.add_typer(sinks_commands.app, name="sinks")
 app.add_typer(feeds_commands.app, name="feeds")
 app.command()(course_command.rubric)
+app.command()(segments_command.segments)
 
 
 @app.command()
