@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +22,8 @@ from rules.models.training import Choice, choose, fraud_weights, train
 from tests.unit.models_world import QUICK, payments
 from veilocity.errors import DependencyError, SettingsError
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def test_the_same_data_and_seed_give_the_same_models() -> None:
     first, second = train(payments(), QUICK), train(payments(), QUICK)
@@ -25,6 +31,18 @@ def test_the_same_data_and_seed_give_the_same_models() -> None:
     assert to_bytes(first.autoencoder) == to_bytes(second.autoencoder)
     other = train(payments(), replace(QUICK, seed=4))
     assert to_bytes(first.autoencoder) != to_bytes(other.autoencoder)
+
+
+def test_another_process_makes_the_same_files() -> None:
+    program = (
+        "import hashlib; from rules.models.archive import to_bytes; from rules.models.training import train;"
+        "from tests.unit.models_world import QUICK, payments; found = train(payments(), QUICK);"
+        "print(*(hashlib.sha256(to_bytes(one)).hexdigest() for one in (found.boosting, found.autoencoder)))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "5", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    here = train(payments(), QUICK)
+    assert told.split() == [hashlib.sha256(to_bytes(one)).hexdigest() for one in (here.boosting, here.autoencoder)]
 
 
 def test_nothing_of_the_test_slice_or_the_gaps_reaches_a_model() -> None:
@@ -112,8 +130,6 @@ def test_without_scikit_learn_the_sentence_says_what_to_install(monkeypatch: pyt
 
 
 def test_scoring_needs_no_scikit_learn() -> None:
-    import subprocess
-
     program = "import sys, rules.models.registry, rules.models.scoring; sys.exit(any(name.startswith('sklearn') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
