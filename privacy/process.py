@@ -60,8 +60,17 @@ def only_one(directory: Path, who: str = "privacy stage") -> Iterator[None]:
         yield
 
 
-def follow(query: StreamingQuery, stop: threading.Event, failures: list[BaseException], goodbye: str) -> None:
+def follow(
+    query: StreamingQuery, stop: threading.Event, failures: list[BaseException], goodbye: str, turn: threading.Lock | None = None
+) -> None:
     """Return when asked to stop; raise what ended the query.
+
+    Args:
+        query: that runs.
+        stop: set by whoever asks.
+        failures: what the query's own code met.
+        goodbye: the line of the log when it is stopped.
+        turn: held during a micro-batch; one that is under way may end first, as Spark takes long to tell of one that is broken off.
 
     Raises:
         VeilocityError: the query ended by itself.
@@ -70,6 +79,8 @@ def follow(query: StreamingQuery, stop: threading.Event, failures: list[BaseExce
         stop.wait(_POLL_S)
     if stop.is_set():
         _LOG.info(goodbye)
+        if turn is not None:
+            turn.acquire(timeout=STOP_WITHIN_S / 2)
         query.stop()
         return
     if failures:

@@ -264,7 +264,7 @@ class Settings(BaseModel):
     reports_merchants_file: str = Field(
         "", description="CSV file of merchant,name,category; a merchant that is not in it has the name and category of its payments."
     )
-    reports_trigger_ms: int = Field(1000, ge=0, description="Shortest time between two micro-batches of the reports.")
+    reports_trigger_ms: int = Field(2000, ge=0, description="Shortest time between two micro-batches of the reports.")
     reports_batch_records: int = Field(20_000, ge=100, description="Most Kafka records in one micro-batch of the reports.")
     reports_idle_s: float = Field(30.0, gt=0, description="Silence of a partition after which its time goes on with the clock on the wall.")
     reports_keep_days: int = Field(30, ge=0, description="Days that documents and Parquet files of reports are kept; 0 for ever.")

@@ -66,7 +66,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         serve_health(settings.reports_metrics_port, settings.metrics_host, "VEILOCITY_REPORTS_METRICS_PORT")
         _LOG.info("The reports run.")
         try:
-            follow(query, stop, failures, "The reports stop.")
+            follow(query, stop, failures, "The reports stop.", marks.turn)
         finally:
             marks.stop()
     finally:

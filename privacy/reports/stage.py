@@ -141,10 +141,9 @@ def start_query(
 
     def run_batch(frame: DataFrame, batch: int) -> None:
         try:
-            began = time.monotonic()
-            table = events(frame, names, key, customers).toArrow()
-            found = taken(table, cell_resolution)
             with marks.turn:
+                began = time.monotonic()
+                found = taken(events(frame, names, key, customers).toArrow(), cell_resolution)
                 stage.process(found, batch, positions_of(checkpoint, batch, names), time.monotonic() - began)
         except BaseException as error:
             failed(error)

@@ -55,7 +55,7 @@ def test_the_file_keeps_to_the_compose_schema() -> None:
 
 
 def test_the_system_is_whole() -> None:
-    services = {"ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "simulator"}
+    services = {"ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "reports", "simulator"}
     extras = {"sink-cassandra", "feed-avro"}
     ours = services | extras | {"topics-init", "spark-master", "spark-worker", "kibana-objects"}
     assert set(OURS) == ours
@@ -224,6 +224,16 @@ def test_an_extra_is_asked_where_it_listens_and_finds_its_server(name: str, port
     assert found == [{"names": [name], "type": "A", "port": getattr(loaded, port)}]
 
 
+def test_the_reports_run_where_their_profile_is_on(tmp_path: Path) -> None:
+    loaded = settings_of("reports", tmp_path)
+    assert SERVICES["reports"]["profiles"] == ["reports"]
+    assert loaded.reports_dir == Path("/var/lib/veilocity/data/reports")
+    assert f"127.0.0.1:{loaded.reports_metrics_port}/" in SERVICES["reports"]["healthcheck"]["test"][-1]
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    (found,) = [job["dns_sd_configs"] for job in jobs if job["job_name"] == "veilocity-reports"]
+    assert found == [{"names": ["reports"], "type": "A", "port": loaded.reports_metrics_port}]
+
+
 def test_the_notifications_file_is_in_order(tmp_path: Path) -> None:
     compose_secrets.write(tmp_path)
     text = (ROOT / "deploy/notifications.yaml").read_text(encoding="utf-8")
@@ -263,7 +273,7 @@ def test_our_commands_exist() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     used = {service["command"][0] for service in OURS.values() if "entrypoint" not in service}
-    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "simulate", "kibana", "sinks", "feeds"}
+    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "reports", "simulate", "kibana", "sinks", "feeds"}
     assert used <= set(command.commands)
     # Topics are made by the code that the tests and the launcher use, and by nothing else.
     assert SERVICES["topics-init"]["command"] == ["topics"]
