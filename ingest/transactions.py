@@ -20,7 +20,7 @@ from veilocity.contracts import CardId, Channel, DeviceId, Transaction, UserId
 from veilocity.errors import InvalidInputError, RejectReason
 from veilocity.eventtime import ms_from_ns, ns_from_iso, ns_from_ms
 
-__all__ = ["SOURCE", "items_of", "parse"]
+__all__ = ["SOURCE", "items_of", "parse", "transaction_of"]
 
 SOURCE = "transactions"
 _CHANNELS = {channel.value: channel for channel in Channel}
@@ -48,7 +48,7 @@ def parse(body: bytes, arrival: Arrival, resolver: Resolver) -> Outcome:
     outcome = Outcome()
     for item in items:
         try:
-            outcome.accepted.append(_transaction(item, arrival, resolver))
+            outcome.accepted.append(transaction_of(item, arrival, resolver))
         except InvalidInputError as cause:
             outcome.rejects.append(reject(cause, item, SOURCE, arrival))
     return bounded(outcome, body, SOURCE, arrival)
@@ -76,7 +76,12 @@ def items_of(body: bytes, wrapper: str) -> list[Any]:
     return decoded
 
 
-def _transaction(item: Any, arrival: Arrival, resolver: Resolver) -> Transaction:
+def transaction_of(item: Any, arrival: Arrival, resolver: Resolver) -> Transaction:
+    """Return one payment in the normal form as a transaction.
+
+    Raises:
+        InvalidInputError: why it is none; the sentence names the field first.
+    """
     if not isinstance(item, dict):
         raise InvalidInputError(RejectReason.MALFORMED, "a payment must be a JSON object")
     payment_id = required_identifier(item.get("id"), "id")

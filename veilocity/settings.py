@@ -104,6 +104,17 @@ class Settings(BaseModel):
     )
     ingest_filter_devices: int = Field(100_000, ge=1, description="Phones whose last fix is remembered for the filters.")
 
+    # Messages of the bank project
+    bank_zone: str = Field(
+        "",
+        description="IANA zone of the bank's times that state no offset, such as America/Los_Angeles; empty refuses them.",
+    )
+    bank_currency: str = Field("USD", pattern="^[A-Z]{3}$", description="Currency of the bank's amounts, which state none.")
+    bank_online_channel: Literal["card-present", "e-commerce"] = Field(
+        "card-present",
+        description="Channel of the bank's online payments that state their phone and its place: only `card-present` has a place to judge.",
+    )
+
     # MQTT
     mqtt_host: str = Field("", description="MQTT broker that the bridge reads from; empty for none (docs/phones.md).")
     mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the MQTT broker; with TLS usually 8883.")

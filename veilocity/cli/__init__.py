@@ -16,6 +16,7 @@ from veilocity.cli import keys as keys_commands
 from veilocity.cli import kibana as kibana_commands
 from veilocity.cli import notify as notify_commands
 from veilocity.cli import privacy as privacy_commands
+from veilocity.cli import produce as produce_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
 from veilocity.cli import storage as storage_commands
@@ -30,6 +31,7 @@ app.add_typer(notify_commands.app, name="notify")
 app.add_typer(accounts_commands.app, name="accounts")
 app.add_typer(cases_commands.app, name="cases")
 app.add_typer(privacy_commands.app, name="privacy")
+app.add_typer(produce_commands.app, name="produce")
 app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")
 app.add_typer(storage_commands.app, name="storage")
