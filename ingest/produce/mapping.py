@@ -6,7 +6,7 @@ A description is YAML (docs/producers.md). Those that Veilocity brings are in `i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     row: str | None = None
     """Put before the number of the row: an id for files that have none, the same in every play."""
     times: int | None = None
+    decimals: int | None = None
+    """Digits that an amount is rounded to, half to even: programs that draw amounts write more than a currency has."""
     local: str | None = None
     """Zone of a time without an offset; the field becomes milliseconds."""
     choose: dict[str, str] | None = None
@@ -48,7 +50,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self.choose.get(cell.strip(), self.otherwise)
         if self.local is not None:
             return _ms(cell, self.local)
-        return cell if self.times is None else _times(cell, self.times)
+        return cell if self.times is None and self.decimals is None else _number(cell, self.times or 1, self.decimals)
 
 
 class Stamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,9 +95,11 @@ def _ms(cell: str, zone: str) -> object:
         return cell
 
 
-def _times(cell: str, factor: int) -> object:
+def _number(cell: str, factor: int, decimals: int | None) -> object:
     try:
         product = Decimal(cell.strip()) * factor
+        if decimals is not None:
+            return str(product.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN))
         return int(product) if product == product.to_integral_value() else str(product)
     except (InvalidOperation, ValueError, OverflowError):
         return cell
