@@ -22,6 +22,8 @@ _PAYMENTS, _PLACES = "/v1/bank/transactions?zone=UTC", "/v1/bank/locations?zone=
 _PERSONA_EVERY = 10
 _CATEGORIES = ("Retail", "Restaurant", "Travel", "Online", "Entertainment")
 _FIRST, _LAST = ("Ada", "Ben", "Cleo", "Dov", "Eva", "Finn", "Gro", "Hugo"), ("Adler", "Berg", "Costa", "Diaz", "Eder", "Fuchs", "Gil")
+_KNOWN_FOR_S, _PLACE_EVERY_S = 1800, 60
+"""A phone that was never heard of before a payment proves little: this one has been there for half an hour."""
 _NEAR_M, _CROWD_M, _FAR_M = 100.0, 10_000.0, 500_000.0
 
 
@@ -47,14 +49,16 @@ class PersonaAmongCrowd:
         self._messages = 0
 
     def make(self, number: int, at_ms: int) -> Made:
-        """Return payment `number`; before each of the persona's comes what the phone says."""
+        """Return payment `number`; before each of the persona's comes what the phone says, and before the first one where it has been."""
+        items = [] if self._messages else [self.place(at_ms - 1000 * back_s) for back_s in range(_KNOWN_FOR_S, 0, -_PLACE_EVERY_S)]
         name = uuid_like(self._seed, "payment of the bank", number, at_ms)
         if number % _PERSONA_EVERY != _PERSONA_EVERY - 1:
-            return Made([self._payment(name, at_ms, self._somebody(number), self._around(_CROWD_M))], Label(name, CROWD, at_ms))
+            items.append(self._payment(name, at_ms, self._somebody(number), self._around(_CROWD_M)))
+            return Made(items, Label(name, CROWD, at_ms))
         fraud = self._dice.happens(self._fraud_share)
         where = self._dice.pick(self._far) if fraud else self._around(_NEAR_M)
         who = {"User ID": self.user, "Device ID": self.device, "Name": "Per Sona", "Card Number": self._dice.pick(self._cards)}
-        items = [self._place(at_ms), self._payment(name, at_ms, who, where)]
+        items += [self.place(at_ms), self._payment(name, at_ms, who, where)]
         return Made(items, Label(name, FRAUD if fraud else PERSONA, at_ms))
 
     def _somebody(self, number: int) -> dict[str, str]:
@@ -85,7 +89,8 @@ class PersonaAmongCrowd:
         }
         return Item(_PAYMENTS, msgspec.json.encode(message))
 
-    def _place(self, at_ms: int) -> Item:
+    def place(self, at_ms: int) -> Item:
+        """Return what the persona's phone says at a moment."""
         self._messages += 1
         where = self._around(_NEAR_M)
         message: dict[str, Any] = {

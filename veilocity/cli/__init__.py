@@ -20,6 +20,7 @@ from veilocity.cli import produce as produce_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
 from veilocity.cli import storage as storage_commands
+from veilocity.cli import tour as tour_command
 from veilocity.cli.start import prepare
 from veilocity.errors import FatalError, VeilocityError
 
@@ -36,6 +37,7 @@ app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")
 app.add_typer(storage_commands.app, name="storage")
 app.command()(course_command.rubric)
+app.command()(tour_command.tour)
 
 
 @app.command()
