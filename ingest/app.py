@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from ingest import directory, sessions, transactions
 from ingest.auth import check_exposure
+from ingest.bank import routes as bank_routes
 from ingest.directory_feed import DirectoryFeed
 from ingest.door import Door, answer_json
 from ingest.producer import Sender
@@ -56,6 +57,8 @@ def create_app(settings: Settings, sender: Sender, feed: DirectoryFeed) -> Flask
     @app.post("/v1/sessions")
     def sessions_post() -> Response:
         return door.take(sessions.SOURCE, lambda body, arrival: sessions.parse(body, arrival, people))
+
+    bank_routes.serve(app, door, people, settings)
 
     @app.put("/v1/directory")
     def directory_put() -> Response:

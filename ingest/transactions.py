@@ -21,7 +21,7 @@ from veilocity.contracts import CardId, Channel, DeviceId, Transaction, UserId
 from veilocity.errors import InvalidInputError, RejectReason
 from veilocity.eventtime import ms_from_ns, ns_from_iso, ns_from_ms
 
-__all__ = ["SOURCE", "items_of", "judge", "parse"]
+__all__ = ["SOURCE", "items_of", "judge", "parse", "transaction_of"]
 
 SOURCE = "transactions"
 _CHANNELS = {channel.value: channel for channel in Channel}
@@ -61,7 +61,7 @@ def judge(items: Iterable[Any], arrival: Arrival, resolver: Resolver, source: st
     outcome = Outcome()
     for item in items:
         try:
-            outcome.accepted.append(_transaction(item, arrival, resolver))
+            outcome.accepted.append(transaction_of(item, arrival, resolver))
         except InvalidInputError as cause:
             outcome.rejects.append(reject(cause, item, source, arrival))
     return outcome
@@ -89,7 +89,12 @@ def items_of(body: bytes, wrapper: str) -> list[Any]:
     return decoded
 
 
-def _transaction(item: Any, arrival: Arrival, resolver: Resolver) -> Transaction:
+def transaction_of(item: Any, arrival: Arrival, resolver: Resolver) -> Transaction:
+    """Return one payment in the normal form as a transaction.
+
+    Raises:
+        InvalidInputError: why it is none; the sentence names the field first.
+    """
     if not isinstance(item, dict):
         raise InvalidInputError(RejectReason.MALFORMED, "a payment must be a JSON object")
     payment_id = required_identifier(item.get("id"), "id")

@@ -150,6 +150,16 @@ class Settings(BaseModel):
     avro_instance: str = Field("avro-0", min_length=1, description="Name of this feed of Avro, different in every running process.")
     avro_batch_records: int = Field(500, ge=1, le=20_000, description="Most records in one Kafka transaction of the feeds of Avro.")
     avro_metrics_port: int = Field(9107, ge=0, le=65535, description="Port of the feeds' metrics and health; 0 for none.")
+    # Messages of the bank project
+    bank_zone: str = Field(
+        "",
+        description="IANA zone of the bank's times that state no offset, such as America/Los_Angeles; empty refuses them.",
+    )
+    bank_currency: str = Field("USD", pattern="^[A-Z]{3}$", description="Currency of the bank's amounts, which state none.")
+    bank_online_channel: Literal["card-present", "e-commerce"] = Field(
+        "card-present",
+        description="Channel of the bank's online payments that state their phone and its place: only `card-present` has a place to judge.",
+    )
 
     # MQTT
     mqtt_host: str = Field("", description="MQTT broker that the bridge reads from; empty for none (docs/phones.md).")

@@ -6,14 +6,12 @@ is kept in the data folder, and the next one goes on from there: the same day to
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -24,6 +22,7 @@ from ingest.simulator.export import export
 from ingest.simulator.plan import CityPlan
 from ingest.simulator.player import Player, load_directory, read_position
 from ingest.simulator.stream import simulate
+from ingest.stopping import stop_signals
 from veilocity.errors import ServiceUnavailableError
 from veilocity.eventtime import format_ms
 from veilocity.logs import get_logger
@@ -63,7 +62,7 @@ def run(settings: Settings, *, url: str, people: int, speed: float, seed: int, s
     position = settings.data_dir / "simulator.json"
     if relative:
         first_ms = max(first_ms, min(now_ms, read_position(position) or 0))
-    with _stop_signals() as stopped, Pusher(url, settings.ingest_token.get_secret_value(), patience_s=float("inf")) as pusher:
+    with stop_signals() as stopped, Pusher(url, settings.ingest_token.get_secret_value(), patience_s=float("inf")) as pusher:
         _wait_for_gateway(pusher, stopped)
         if not stopped.is_set():
             entries = load_directory(plan, pusher)
@@ -101,22 +100,6 @@ def _write(plan: CityPlan, first_ms: int, hours: float, folder: Path) -> int:
     for name, count in lines.items():
         print(f"{folder / name}.jsonl: {count:,} lines")
     return 0
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGTERM and SIGINT set; afterwards both do what they did before."""
-    stopped = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Report:

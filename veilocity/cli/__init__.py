@@ -18,11 +18,13 @@ from veilocity.cli import kibana as kibana_commands
 from veilocity.cli import models as models_commands
 from veilocity.cli import notify as notify_commands
 from veilocity.cli import privacy as privacy_commands
+from veilocity.cli import produce as produce_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
 from veilocity.cli import sinks as sinks_commands
 from veilocity.cli import segments as segments_command
 from veilocity.cli import storage as storage_commands
+from veilocity.cli import tour as tour_command
 from veilocity.cli.start import prepare
 from veilocity.errors import FatalError, VeilocityError
 
@@ -34,6 +36,7 @@ app.add_typer(notify_commands.app, name="notify")
 app.add_typer(accounts_commands.app, name="accounts")
 app.add_typer(cases_commands.app, name="cases")
 app.add_typer(privacy_commands.app, name="privacy")
+app.add_typer(produce_commands.app, name="produce")
 app.add_typer(keys_commands.app, name="keys")
 app.add_typer(rules_commands.app, name="rules")
 app.add_typer(models_commands.app, name="models")
@@ -42,6 +45,7 @@ app.add_typer(sinks_commands.app, name="sinks")
 app.add_typer(feeds_commands.app, name="feeds")
 app.command()(course_command.rubric)
 app.command()(segments_command.segments)
+app.command()(tour_command.tour)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from veilocity.monitoring.panels import Dashboard, Panel, Row, Target, gauge, li
 
 __all__ = ["SENSORS"]
 
-_PHONES = 'kind!="transactions",kind!="directory"'
+_PHONES = 'kind!~"transactions|bank-transactions|directory"'
 _DIGITS = {"decimals": 6}
 _FIGURES = (
     ("latitude", "veilocity_privacy_average_latitude_degrees", "degree", -90.0, 90.0),
