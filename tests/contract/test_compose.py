@@ -273,7 +273,20 @@ def test_our_commands_exist() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     used = {service["command"][0] for service in OURS.values() if "entrypoint" not in service}
-    assert used == {"topics", "ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "reports", "simulate", "kibana", "sinks", "feeds"}
+    assert used == {
+        "topics",
+        "ingest",
+        "rules",
+        "privacy",
+        "dashboard",
+        "notify",
+        "mqtt",
+        "reports",
+        "simulate",
+        "kibana",
+        "sinks",
+        "feeds",
+    }
     assert used <= set(command.commands)
     # Topics are made by the code that the tests and the launcher use, and by nothing else.
     assert SERVICES["topics-init"]["command"] == ["topics"]

@@ -21,8 +21,8 @@ from veilocity.cli import privacy as privacy_commands
 from veilocity.cli import produce as produce_commands
 from veilocity.cli import rubric as course_command
 from veilocity.cli import rules as rules_commands
-from veilocity.cli import sinks as sinks_commands
 from veilocity.cli import segments as segments_command
+from veilocity.cli import sinks as sinks_commands
 from veilocity.cli import storage as storage_commands
 from veilocity.cli import tour as tour_command
 from veilocity.cli.start import prepare
