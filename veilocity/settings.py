@@ -277,7 +277,7 @@ class Settings(BaseModel):
     reports_trigger_ms: int = Field(2000, ge=0, description="Shortest time between two micro-batches of the reports.")
     reports_batch_records: int = Field(20_000, ge=100, description="Most Kafka records in one micro-batch of the reports.")
     reports_idle_s: float = Field(30.0, gt=0, description="Silence of a partition after which its time goes on with the clock on the wall.")
-    reports_keep_days: int = Field(30, ge=0, description="Days that documents and Parquet files of reports are kept; 0 for ever.")
+    reports_keep_days: int = Field(0, ge=0, description="Days that documents and Parquet files of reports are kept; 0 for ever.")
     reports_spark_master: str = Field("local[1]", description="Spark master of the reports.")
     reports_driver_memory: str = Field("512m", description="Heap of the reports' Spark driver; Spark wants 450m at least.")
     reports_metrics_port: int = Field(9105, ge=0, le=65535, description="Port of the reports' metrics and health; 0 for none.")

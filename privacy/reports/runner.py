@@ -57,7 +57,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
             return
         marks = Marks(settings, failures.append)
         customers, hashes = _customers(spark, settings, key)
-        stage = Stage(terms, ledger, Sinks(files, store, Publisher(settings)), marks, read_merchants(settings), hashes)
+        stage = Stage(terms, ledger, Sinks(files, store, Publisher(settings)), marks, read_merchants(settings), hashes, stop)
         if committed >= 0:
             stage.resume(committed)
         query = start_query(spark, settings, key, customers, terms.cell_resolution, stage, marks, failures.append)

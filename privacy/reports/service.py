@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from privacy.identifiers.keyring import KeyRing
 from privacy.policy import compiled_policy
@@ -34,8 +35,9 @@ def run(settings: Settings) -> None:
     small = settings.model_copy(
         update={"spark_master": settings.reports_spark_master, "spark_driver_memory": settings.reports_driver_memory}
     )
-    with only_one(settings.reports_dir, "process of the reports"):
-        session = spark.start_session(small, "veilocity-reports", settings.reports_dir / "scratch", _CONFIGURATION)
+    with only_one(settings.reports_dir, "process of the reports"), ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark") as pool:
+        # In a thread: in the main one Spark would take SIGINT over.
+        session = pool.submit(spark.start_session, small, "veilocity-reports", settings.reports_dir / "scratch", _CONFIGURATION).result()
         try:
             run_query(settings, session, stop)
         except BaseException:

@@ -6,8 +6,9 @@ return, upon which Spark commits. A crash at any point repeats it with the same 
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +27,19 @@ from privacy.reports.publishing import Publisher
 from privacy.reports.pulse import Marks
 from privacy.reports.state import ReportState, ReportTerms, absorb
 from privacy.reports.taking import Taken, taken
-from storage.reports import ReportStore
+from storage.reports import ReportDocument, ReportStore
 from veilocity import topics
+from veilocity.errors import StoreUnavailableError
 from veilocity.kafka import topic_name
+from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.spark import source_options
 
 __all__ = ["QUERY_NAME", "Sinks", "Stage", "start_query"]
 
 QUERY_NAME = "reports"
+_LOG = get_logger(__name__)
+_ASK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Stage:
         marks: Marks,
         described: Described,
         customers: AbstractSet[str],
+        stop: threading.Event,
     ) -> None:
         """Make a stage.
 
@@ -67,7 +73,9 @@ class Stage:
             marks: what is known of silent partitions.
             described: names and categories of merchants.
             customers: hashes of the people whom the file of customers names.
+            stop: set when the process is to end: waiting for a store ends too.
         """
+        self._stop = stop
         self._terms = terms
         self._ledger = ledger
         self._sinks = sinks
@@ -106,12 +114,24 @@ class Stage:
         late_before = state.late.total()
         documents = absorb(state, found, positions, self._marks.known(), self._terms, self._described, self._customers)
         self._sinks.files.write(batch, documents)
-        self._sinks.store.write(documents)
+        self._store(documents)
         self._sinks.publisher.publish(documents)
         self._ledger.commit(batch, state)
         self._state, self._done = state, batch
         self._marks.at(state.clock, state.waits)
         telemetry.told(found, documents, state.late.total() - late_before, reading_s, time.monotonic() - began)
+
+    def _store(self, documents: Sequence[ReportDocument]) -> None:
+        """Write to MongoDB, and wait for it as long as it is away: a process that began anew would only wait, too."""
+        while True:
+            try:
+                self._sinks.store.write(documents)
+            except StoreUnavailableError:
+                _LOG.info("Waiting for MongoDB.")
+                if self._stop.wait(_ASK_AGAIN_S):
+                    raise
+            else:
+                return
 
 
 def start_query(

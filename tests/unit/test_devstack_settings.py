@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from devstack import environment, ports, services
+from devstack import environment, launcher, ports, services
 from devstack.install import cache_folder
 from devstack.servers import point_at
 from veilocity.errors import PortTakenError
@@ -83,3 +83,12 @@ def test_the_cache_folder_follows_the_user(variables: dict[str, str], expected: 
 def test_a_service_that_listens_everywhere_is_reached_on_loopback() -> None:
     assert services.address("ingest", load({}, ingest_host="0.0.0.0", ingest_port=8088)) == "http://127.0.0.1:8088"  # noqa: S104  # not bound
     assert services.address("dashboard", load({}, dashboard_host="::1", dashboard_port=8050)) == "http://[::1]:8050"
+
+
+def test_the_demo_has_reports_as_wide_as_its_city_is_fast_unless_somebody_chose() -> None:
+    demo = launcher._with_reports(load({}), 60.0)
+    assert (demo.reports, demo.reports_stretch, services.configured(demo)[-1]) == ("on", 60, "reports")
+    assert launcher._with_reports(load({}), 0.2).reports_stretch == 1
+    chosen = launcher._with_reports(load({}, reports="off", reports_stretch=5), 60.0)
+    assert (chosen.reports, chosen.reports_stretch) == ("off", 5)
+    assert "reports" not in services.configured(chosen)
