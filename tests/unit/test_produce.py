@@ -16,7 +16,7 @@ from ingest import bank, transactions
 from ingest.bank import Bank
 from ingest.bank.localtime import zone_named
 from ingest.fields import Arrival
-from ingest.produce.mapping import brought, mapping_for, mapping_named
+from ingest.produce.mapping import Mapping, brought, mapping_for, mapping_named
 from ingest.produce.persona import FRAUD, PERSONA, PersonaAmongCrowd
 from ingest.produce.profiles import Profile, Profiles
 from ingest.produce.sustained import Label, due, sustain
@@ -86,8 +86,22 @@ def test_a_row_of_each_kind_of_file_is_found_and_accepted(name: str) -> None:
 
 
 def test_a_row_that_is_sent_as_it_is_stays_text_but_for_ts() -> None:
-    row = dict.fromkeys(brought()["browsing"].columns, "1")
-    assert mapping_for(list(row)).item(row, 1, 17) == {**row, "ts": 17}
+    row = {"session_id": "1", "event_time": "2022-01-01T10:00:00"}
+    assert Mapping(door="/elsewhere").item(row, 1, 17) == {**row, "ts": 17}
+    assert Mapping(door="/elsewhere").item(row, 1, None) == row
+
+
+def test_a_browsing_event_keeps_its_visitor_and_takes_the_time_of_the_play() -> None:
+    row = {
+        "session_id": "s",
+        "event_type": "ATC",
+        "event_time": "x",
+        "traffic_source": "MOBILE",
+        "device_type": "android",
+        "customer_id": "7",
+    }
+    item = mapping_for(list(row)).item(row, 1, 17)
+    assert item == {"session": "s", "user": "7", "type": "ATC", "event_ms": 17_000, "traffic_source": "MOBILE", "device_type": "android"}
 
 
 def test_a_mapping_of_ones_own_changes_cells(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import uuid
 
 from sketches import BottomKSample
 from veilocity import settings as kernel_settings
-from veilocity.cli.doctor import examine
 from veilocity.cli.tour.extras import reported
 from veilocity.cli.tour.stops import Found, Stop, failed, ok
 from veilocity.cli.tour.visit import Visit
@@ -113,15 +112,6 @@ def _mergeable(_visit: Visit) -> Found:
     if sorted(map(str, merged.estimate())) != sorted(map(str, whole.estimate())):
         return failed("the sample of seven parts differs from that of the whole.")
     return ok("a sample of 100 merged from seven parts of 20,000 payments is the sample of the whole.")
-
-
-def _conserved(visit: Visit) -> Found:
-    found = examine(visit.settings)
-    if found.conservation.violated:
-        return failed("something was lost or doubled: `veilocity doctor` says what.")
-    return ok(
-        f"{found.counters.get('decided', 0):,} payments decided, {found.counters.get('flagged', 0):,} flagged; nothing lost or doubled."
-    )
 
 
 STOPS = (

@@ -137,7 +137,7 @@ def _told(visit: Visit) -> Found:
         return failed("the labelled fraud was not decided.")
     alert = f"the alert of the labelled fraud came {story.answered_s:.1f} s after the payment"
     if not visit.runs("notify"):
-        return ok(f"{alert}; nobody is told, because VEILOCITY_NOTIFICATIONS_FILE names no file ([notifications] in docs).")
+        return ok(f"{alert}; nobody is told, because VEILOCITY_NOTIFICATIONS_FILE names no file (docs/notifications.md).")
     return ok(f"{alert}; the notifier is running and tells its receivers.")
 
 

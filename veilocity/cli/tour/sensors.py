@@ -20,6 +20,7 @@ from sketches import BloomFilter, BottomKSample
 from veilocity.cli.tour.extras import asked
 from veilocity.cli.tour.stops import Found, Stop, absent, failed, ok
 from veilocity.cli.tour.visit import Visit
+from veilocity.errors import InvalidInputError
 from veilocity.monitoring.dashboards import DASHBOARDS
 from veilocity.monitoring.panels import render
 
@@ -76,10 +77,8 @@ def _sealed(_visit: Visit) -> Found:
         return failed("what was encrypted did not come back.")
     try:
         DeviceKeys({device: [other]}).open(closed)
-    except ValueError:
-        return failed("a wrong key was told in the wrong way.")
-    except Exception as error:  # the refusal is what is asked for
-        return ok(f"the right key opens a sealed push; a wrong one is refused ({getattr(error, 'reason', 'refused')}).")
+    except InvalidInputError as refusal:
+        return ok(f"the right key opens a sealed push; a wrong one is refused ({refusal.reason.value}).")
     return failed("a wrong key opened a sealed push.")
 
 
