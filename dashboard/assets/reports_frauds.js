@@ -36,7 +36,9 @@ export function drawFrauds(body, frauds, { tables }) {
   const mark = shape("rect", { class: "reading", x: 0, y: 0, width: 0, height: HEIGHT - BOTTOM });
   const bars = slots.flatMap((one, place) => (one ? [bar(one, x(place) + 1.5, Math.max(1, step - 3), y)] : []));
   const newest = windows.at(-1);
-  const summary = `Now ${told(newest)} in the ${lasting(newest)} to ${localSecond(newest.end_ms)}; at most ${exact(Math.max(...windows.map(({ count }) => count ?? 0)))}`;
+  const known = windows.flatMap(({ count }) => (count === null ? [] : [count]));
+  const most = known.length ? `; at most ${exact(Math.max(...known))}` : "";
+  const summary = `Now ${told(newest)} in the ${lasting(newest)} to ${localSecond(newest.end_ms)}${most}`;
   const items = slots.flatMap((one, place) => (one ? [{ key: one.end_ms, place, said: `${localSecond(one.start_ms)} to ${localSecond(one.end_ms)}: ${told(one)}` }] : []));
   reading.show(body, {
     svg: figure(width, HEIGHT, summary, hatch("hatch-frauds"), mark, ...grid(marks, y, width), ...times(slots, x, width), ...bars),

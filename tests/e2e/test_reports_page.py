@@ -175,6 +175,7 @@ def test_what_is_withheld_is_told_as_that_and_never_as_nothing(open_page: OpenPa
         watched.until(lambda: watched.page.locator("#frauds .never").count() == 20, "every bar is hatched")
         assert text(watched, "#high-value .big") == "withheld"
         assert "Now too few people to tell" in text(watched, "#frauds .readout")
+        assert "at most" not in text(watched, "#frauds .readout")
         assert "No merchant can be told" in text(watched, "#sales-body")
         assert "No cell was released" in text(watched, "#cells-body")
         assert "How many bought is withheld" in text(watched, "#sessions-body")
