@@ -18,7 +18,6 @@ from pathlib import Path
 
 import psutil
 
-from devstack import probes
 from devstack.install import cache_folder
 from devstack.ports import free_port
 from veilocity.errors import ServiceUnavailableError
@@ -71,6 +70,7 @@ class PostgresServer:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"veilocity-postgres-{os.getpid()}-"))
         self._options = {**_OPTIONS, **(options or {})}
+        self.programs = programs
         self._as_other = os.geteuid() == 0
         self._programs = self._reachable(programs)
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,14 +104,18 @@ class PostgresServer:
                 stderr=stream,
             )
         deadline = time.monotonic() + _START_S
-        while not probes.port_answers(self.port):
+        while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise ServiceUnavailableError(f"PostgreSQL does not start: {log.read_text(encoding='utf-8', errors='replace')[-500:]}")
             time.sleep(0.05)
 
-    def kill(self) -> None:
-        """End it as a loss of power would."""
-        self._end(signal.SIGQUIT)
+    def _is_ready(self) -> bool:
+        """Say whether it takes connections: it listens before it does."""
+        state = self.folder / "data" / "postmaster.pid"
+        try:
+            return state.read_text(encoding="utf-8").splitlines()[7].strip() == "ready"
+        except (OSError, IndexError):
+            return False
 
     def stop(self) -> None:
         """End it and remove its folder."""

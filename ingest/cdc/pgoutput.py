@@ -152,9 +152,10 @@ class Decoder:
         if kind == ord("C"):
             reader.skip(9)
             return Commit(reader.number("Q"))
-        if kind == ord("R"):
-            return self._learn(reader)
-        return self._change(chr(kind), reader)
+        if kind != ord("R"):
+            return self._change(chr(kind), reader)
+        self._learn(reader)
+        return None
 
     def _change(self, kind: str, reader: _Reader) -> Change:
         if kind == "T":

@@ -29,6 +29,7 @@ from veilocity.topics import FIXES
 __all__ = ["work"]
 
 _READ_S = 0.2
+_SESSION_MS = 10_000
 _logger = get_logger(__name__)
 
 
@@ -47,7 +48,9 @@ def work(settings: Settings, names: Names, stop: Event, tell: Callable[[bool], N
         StateError: a record or the tables are newer than this program.
     """
     connection = connect(settings.postgres_dsn.get_secret_value(), "veilocity history")
-    consumer = Consumer(consumer_config(settings, settings.kafka_topic_prefix + settings.history_group))
+    # A sink that was killed holds its partitions until then; the client's default is 45 s.
+    group = {"session.timeout.ms": _SESSION_MS}
+    consumer = Consumer(consumer_config(settings, settings.kafka_topic_prefix + settings.history_group, **group))
     try:
         prepare(connection, settings.history_keep_days)
         consumer.subscribe([topic_name(settings, FIXES)])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack import postgres
 from devstack.postgres import PostgresServer
 from tests.integration.ingest_world import eventually, read_all
 from tests.integration.postgres_world import Program, command, database, opened, own_settings, program
@@ -159,7 +160,7 @@ def test_a_renamed_column_stops_the_feed_and_loses_nothing(world: World) -> None
         eventually("nothing was lost", lambda: world.ids() == numbers(1, 9))
 
 
-def test_a_quiet_table_holds_no_log_back_and_a_lost_slot_is_told(world: World) -> None:
+def test_a_quiet_table_holds_no_log_back_and_a_second_feed_waits(world: World) -> None:
     with world.feed():
         begin = world.confirmed()
         world.connection.execute("CREATE TABLE other AS SELECT n FROM generate_series(1, 1000) AS n")
@@ -184,3 +185,23 @@ def test_what_is_not_set_up_is_said(world: World, postgres_server: PostgresServe
     told = command(world.settings, "feeds", "postgres", "--dsn", world.dsn, "--table", "plain")
     assert (told.returncode, "says nothing of amount" in told.stderr) == (2, True)
     assert world.confirmed() == ""
+
+
+def test_a_slot_that_the_server_gave_up_is_told_and_begun_anew(kafka_server: str, postgres_server: PostgresServer, tmp_path: Path) -> None:
+    limited = {"max_slot_wal_keep_size": "16MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}
+    with postgres.running(postgres_server.programs, limited) as server, database(server) as dsn, opened(dsn) as connection:
+        connection.execute(TABLE)  # type: ignore[arg-type, unused-ignore]  # a constant
+        world = World(own_settings(kafka_server, tmp_path), dsn, connection, tmp_path / "log", "limited")
+        world.insert(1, 3)
+        with world.feed():
+            eventually("the rows are read", lambda: world.ids() == numbers(1, 3))
+        world.insert(4, 4)
+        connection.execute("CREATE TABLE filler AS SELECT repeat('x', 1000) AS text FROM generate_series(1, 60000)")
+        connection.execute("SELECT pg_switch_wal()")
+        connection.execute("CHECKPOINT")
+        assert connection.execute("SELECT wal_status FROM pg_replication_slots").fetchone() == ("lost",)
+        told = command(world.settings, *world.arguments())
+        assert (told.returncode, "gave the slot up" in told.stderr) == (2, True)
+        assert command(world.settings, *world.arguments("--drop")).returncode == 0
+        with world.feed():
+            eventually("it begins anew", lambda: world.ids() == numbers(1, 4))
