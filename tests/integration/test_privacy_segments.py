@@ -111,7 +111,8 @@ def _cut(settings: Settings) -> None:
     """Delete the oldest records of each partition, as Kafka's retention does."""
     name = topic_name(settings, DECISIONS)
     partitions = [TopicPartition(name, number, 3) for number, end in end_offsets(settings, DECISIONS).items() if end > 3]
-    for done in AdminClient(client_config(settings)).delete_records(partitions).values():
+    admin = AdminClient(client_config(settings))
+    for done in admin.delete_records(partitions).values():
         done.result()
     assert set(first_offsets(settings, DECISIONS).values()) <= {0, 3}
     assert len(partitions) > 0
