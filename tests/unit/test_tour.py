@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from veilocity import settings as kernel_settings
 from veilocity.cli import app
 from veilocity.cli.tour import extras
 from veilocity.cli.tour.catalogue import STOPS
@@ -14,14 +15,13 @@ from veilocity.cli.tour.stops import State, Stop, absent, chosen, failed, ok
 from veilocity.cli.tour.visit import Visit
 from veilocity.cli.tour.walk import walk
 from veilocity.errors import ServiceUnavailableError, SettingsError
-from veilocity.settings import Settings
 
 
 class Nobody(Visit):
     """A visit of nothing: stores are empty and no address is asked."""
 
     def __init__(self, documents: dict[str, list[dict[str, Any]]] | None = None) -> None:
-        self.settings = Settings()
+        self.settings = kernel_settings.load({})
         self.held = documents or {}
 
     def documents(self, collection: str, question: dict[str, Any] | None = None, limit: int = 50) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def test_reports_and_segments_are_told_from_their_documents() -> None:
 
 def test_an_extra_that_is_configured_and_silent_is_a_failure() -> None:
     visit = Nobody()
-    visit.settings = Settings(mqtt_host="127.0.0.1", mqtt_metrics_port=1)
+    visit.settings = kernel_settings.load({}, mqtt_host="127.0.0.1", mqtt_metrics_port=1)
     assert extras.asked(visit, "mqtt_host", "mqtt_metrics_port", "the bridge", "veilocity mqtt").state is State.FAILED
 
 
