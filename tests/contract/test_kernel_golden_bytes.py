@@ -26,6 +26,8 @@ from veilocity.contracts import (
     Reject,
     Release,
     RulesProgress,
+    SessionEvent,
+    SessionEventType,
     Severity,
     SubjectId,
     Transaction,
@@ -104,6 +106,14 @@ DECISION = Decision(
 REJECT = Reject(reason=RejectReason.INVALID_TIME, detail="no offset", source="transactions", received_ms=3, payload="{}")
 ENTRY = DirectoryEntry(kind=IdentifierKind.CARD, id="c1", subject=SubjectId("p1"))
 PROGRESS = RulesProgress(partition=1, fixes_read=3, fixes_kept=2, fixes_duplicate=1)
+SESSION_EVENT = SessionEvent(
+    session="s1",
+    subject=SubjectId("p1"),
+    type=SessionEventType.ADD_TO_CART,
+    event_ms=5,
+    received_ms=6,
+    traffic_source="email",
+)
 RELEASE = Release(
     class_id="k1",
     policy="default-1",
@@ -170,6 +180,10 @@ GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
         '"flagged":0,"clear":0,"not_scorable":0,"alerts_opened":0,"alerts_amended":0,"alerts_retracted":0,"decisions_amended":0,'
         '"schema":1}',
     ),
+    "SessionEvent": (
+        SESSION_EVENT,
+        '{"session":"s1","subject":"p1","type":"ATC","event_ms":5,"received_ms":6,"traffic_source":"email"}',
+    ),
     "Release": (
         RELEASE,
         '{"class_id":"k1","policy":"default-1","window_start_ms":0,"window_end_ms":3600000,"k":5,"people":6,"payments":9,'
@@ -180,7 +194,8 @@ GOLDEN: dict[str, tuple[msgspec.Struct, str]] = {
 
 
 def test_every_record_is_pinned() -> None:
-    assert {kind for kind in GOLDEN} == {"Fix", "Transaction", "Alert", "Decision", "Reject", "DirectoryEntry", "RulesProgress", "Release"}
+    records = {"Fix", "Transaction", "Alert", "Decision", "Reject", "DirectoryEntry", "RulesProgress", "SessionEvent", "Release"}
+    assert {kind for kind in GOLDEN} == records
 
 
 @pytest.mark.parametrize("name", GOLDEN)

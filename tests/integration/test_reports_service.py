@@ -66,6 +66,11 @@ def newest(settings: Settings) -> dict[str, int]:
         return {document["_id"]: document["end_ms"] for document in client[settings.mongodb_database]["reports_newest"].find()}
 
 
+def reached(settings: Settings, documents: dict[str, Any]) -> bool:
+    here = newest(settings)
+    return all(here.get(report, 0) >= end_ms for report, end_ms in ends_of(documents).items())
+
+
 def ends_of(documents: dict[str, Any]) -> dict[str, int]:
     return {
         report: max(document["end_ms"] for document in documents.values() if document["report"] == report)
@@ -125,18 +130,23 @@ def test_every_window_is_as_brute_force_says_through_a_kill_and_from_an_empty_ch
     _from_empty(settings, log, found)
 
 
-def _from_empty(settings: Settings, log: Path, found: dict[str, Any]) -> None:
+def _from_empty(settings: Settings, log: Path, found: dict[str, Any], *, marked: bool = False) -> None:
     published = world.read(settings, REPORTS)
     shutil.rmtree(settings.reports_dir)
     with MongoClient[dict[str, Any]](settings.mongodb_uri.get_secret_value()) as client:
         for name in ("reports", "reports_newest"):
             client[settings.mongodb_database].drop_collection(name)
-    anew = changed(settings, reports_batch_records=5_000, reports_idle_s=600.0)
-    with running(anew, log) as process:
-        until(lambda: newest(settings) == ends_of(found), process, lambda: newest(settings))
+    patient = changed(settings, reports_batch_records=5_000, reports_idle_s=600.0)
+    with running(patient, log) as process:
+        until(lambda: reached(settings, found), process, lambda: newest(settings))
         stopped(process)
-    assert in_mongodb(settings) == found
-    assert in_parquet(settings) == found
+    anew = in_mongodb(settings)
+    assert in_parquet(settings) == anew
+    assert {identity: anew[identity] for identity in found} == found
+    assert world.read(settings, REPORTS)[: len(published)] == published
+    if marked:
+        return
+    assert anew == found
     assert world.read(settings, REPORTS) == published
     reader = ReportReader(settings)
     last = reader.newest("frauds", 3)
@@ -158,10 +168,10 @@ def test_windows_of_a_silent_stream_close_and_a_replay_closes_them_at_the_same_p
         world.feed(settings, world.flagged_at(world.START_MS - 1, people[:1]))
         until(lambda: newest(settings)["frauds"] > first, process, lambda: batches(settings))
         world.close_all(settings)
-        until(lambda: len(newest(settings)) == 4, process, lambda: newest(settings))
-        until(lambda: newest(settings)["day_counts"] == world.START_MS + world.DAY_MS, process, lambda: newest(settings))
+        until(lambda: newest(settings).get("day_counts") == world.START_MS + world.DAY_MS, process, lambda: newest(settings))
         stopped(process)
     found = in_mongodb(settings)
     assert found[f"frauds:{world.START_MS}"]["count"] == len(people)
     assert found[f"day_counts:{world.START_MS}"]["late"] == 1
-    _from_empty(settings, log, found)
+    # A mark that was written last may not have been read yet: then a replay closes more, and never anything else.
+    _from_empty(settings, log, found, marked=True)
