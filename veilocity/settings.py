@@ -23,6 +23,7 @@ __all__ = ["PREFIX", "SECRETS", "Settings", "load", "markdown"]
 
 PREFIX = "VEILOCITY_"
 _FILE_VARIABLE = f"{PREFIX}SETTINGS_FILE"
+_SERVICE = r"(ingest|rules|privacy|dashboard|reports|segments|notify)=https?://[^\s,=]+"
 
 
 class Settings(BaseModel):
@@ -304,7 +305,7 @@ class Settings(BaseModel):
     )
     dashboard_services: str = Field(
         "",
-        pattern=r"^((ingest|rules|privacy|dashboard|notify)=https?://[^\s,=]+(,(ingest|rules|privacy|dashboard|notify)=https?://[^\s,=]+)*)?$",
+        pattern=rf"^({_SERVICE}(,{_SERVICE})*)?$",
         description="Where the page of health finds services that run elsewhere: `rules=http://HOST:9101`, separated by commas.",
     )
     dashboard_phone: Literal["off", "on"] = Field(

@@ -36,8 +36,8 @@ _DAY_MS = 86_400_000
 _EXPIRES_EVERY_S = 3600.0
 _SPARK_AGAIN_S = 300.0
 """Until a run that Spark ended is tried again: it is dear, and may end alike."""
-_NICE = 10
-"""What has closed can wait; the streams beside it cannot."""
+_NICE = 5
+"""What has closed can wait, and the streams beside it cannot; more would never end on a busy machine."""
 _LOG = get_logger(__name__)
 
 
