@@ -7,8 +7,10 @@ later look than it could be.
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from privacy.segments.rows import payment_ms
 from privacy.segments.schedule import closed_ms
@@ -18,7 +20,7 @@ from veilocity.kafka import consumer_config, end_offsets, first_offsets, topic_n
 from veilocity.settings import Settings
 from veilocity.topics import DECISIONS
 
-__all__ = ["closed_until_ms", "newest_payments"]
+__all__ = ["closed_until_ms", "newest_payments", "oldest_payment_ms"]
 
 _TAIL = 100
 """Offsets; with transactions some of them are marks."""
@@ -43,21 +45,33 @@ def newest_payments(settings: Settings) -> dict[int, int]:
         BrokerUnavailableError: Kafka does not answer.
     """
     first = first_offsets(settings, DECISIONS)
+    tails = {number: max(first[number], end - _TAIL) for number, end in end_offsets(settings, DECISIONS).items()}
+    # A stream that is faster than we read must not keep us.
+    return {number: max(times) for number, times in _payments(settings, tails, 10 * _TAIL).items()}
+
+
+def oldest_payment_ms(settings: Settings) -> int | None:
+    """Return the oldest time of a payment among the first answers of all partitions; None without any.
+
+    Raises:
+        BrokerUnavailableError: Kafka does not answer.
+    """
+    found = _payments(settings, first_offsets(settings, DECISIONS), _TAIL)
+    return min((min(times) for times in found.values()), default=None)
+
+
+def _payments(settings: Settings, offsets: dict[int, int], most: int) -> dict[int, list[int]]:
+    """Return times of payments by partition, from offsets on to the end, or of so many records."""
     name = topic_name(settings, DECISIONS)
-    tails = [
-        TopicPartition(name, number, max(first[number], end - _TAIL)) for number, end in end_offsets(settings, DECISIONS).items() if end
-    ]
-    found: dict[int, int] = {}
-    if not tails:
-        return found
     group = f"{settings.kafka_topic_prefix}veilocity-segments-look"
     consumer = Consumer(consumer_config(settings, group, **{"enable.partition.eof": True}))
+    found: dict[int, list[int]] = {}
     try:
-        consumer.assign(tails)
-        for message in _until_the_end(consumer, len(tails)):
-            number, time_ms = message.partition(), payment_ms(message.value())
-            if number is not None and time_ms is not None:
-                found[number] = max(time_ms, found.get(number, 0))
+        consumer.assign([TopicPartition(name, number, offset) for number, offset in offsets.items()])
+        for number, value in _records(consumer, name, set(offsets), most):
+            time_ms = payment_ms(value)
+            if time_ms is not None:
+                found.setdefault(number, []).append(time_ms)
     except KafkaException as cause:
         raise _unavailable() from cause
     finally:
@@ -65,22 +79,24 @@ def newest_payments(settings: Settings) -> dict[int, int]:
     return found
 
 
-def _until_the_end(consumer: Consumer, partitions: int) -> list[Message]:
-    messages: list[Message] = []
-    ended: set[int | None] = set()
+def _records(consumer: Consumer, name: str, waiting: set[int], most: int) -> Iterator[tuple[int, bytes | None]]:
+    counts: Counter[int] = Counter()
     deadline = time.monotonic() + _WITHIN_S
-    while len(ended) < partitions:
+    while waiting:
         if time.monotonic() > deadline:
             raise _unavailable()
         for message in consumer.consume(_TAIL, _POLL_S):
-            error = message.error()
-            if error is None:
-                messages.append(message)
-            elif error.code() == _AT_END:
-                ended.add(message.partition())
-            else:
+            error, number = message.error(), message.partition()
+            if error is not None and error.code() != _AT_END:
                 raise KafkaException(error)
-    return messages
+            if number is None or number not in waiting:
+                continue
+            if error is None:
+                counts[number] += 1
+                yield number, message.value()
+            if error is not None or counts[number] >= most:
+                waiting.discard(number)
+                consumer.pause([TopicPartition(name, number)])
 
 
 def _unavailable() -> BrokerUnavailableError:

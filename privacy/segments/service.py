@@ -20,11 +20,12 @@ from privacy.identifiers.keyring import KeyRing
 from privacy.policy import compiled_policy
 from privacy.process import await_topics, only_one, serve_health, stop_on_signals
 from privacy.segments import telling
-from privacy.segments.closing import closed_until_ms
+from privacy.segments.closing import closed_until_ms, oldest_payment_ms
 from privacy.segments.job import HOUR_MS, release_due
 from storage.segments_writer import SegmentsDocument, SegmentStore
 from veilocity import spark as kernel_spark
 from veilocity.errors import BrokerUnavailableError, FencedError, RetryableError, StoreUnavailableError
+from veilocity.eventtime import window_start_ms
 from veilocity.kafka import wait_for_topics
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
@@ -70,7 +71,7 @@ class Looks:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._seen_ms = -1
-        """Until here windows were released, or have nothing to release; -1 before the store was asked."""
+        """Until here windows were released, or have nothing to release; -1 before there is a payment."""
         self._expired_s = float("-inf")
 
     def look(self) -> float:
@@ -95,23 +96,27 @@ class Looks:
 
     def _look(self) -> None:
         settings = self._settings
-        if self._seen_ms < 0 or time.monotonic() - self._expired_s > _EXPIRES_EVERY_S:
-            with SegmentStore(settings) as store:
+        if time.monotonic() - self._expired_s > _EXPIRES_EVERY_S:
+            with only_one(_folder(settings), "run of segments"), SegmentStore(settings) as store:
+                # A killed run leaves rows behind.
+                shutil.rmtree(_scratch(settings), ignore_errors=True)
                 newest = store.newest()
                 if newest is not None:
                     telling.told(newest)
-                self._seen_ms = max(self._seen_ms, 0 if newest is None else newest.end_ms)
+                    self._seen_ms = max(self._seen_ms, newest.end_ms)
                 _expire(settings, store)
-            with only_one(_folder(settings), "run of segments"):
-                # A killed run leaves rows behind.
-                shutil.rmtree(_scratch(settings), ignore_errors=True)
             self._expired_s = time.monotonic()
-        releases = compiled_policy(settings).releases
         width_ms = settings.segments_window_hours * HOUR_MS
+        if self._seen_ms < 0:
+            # Nothing is to be released before the first payment.
+            oldest_ms = oldest_payment_ms(settings)
+            self._seen_ms = -1 if oldest_ms is None else window_start_ms(oldest_ms, width_ms)
+        releases = compiled_policy(settings).releases
         closed_ms = closed_until_ms(settings, width_ms, releases.delay_s * 1000, releases.idle_s * 1000)
-        if closed_ms > self._seen_ms:
-            run_once(settings)
-            self._seen_ms = closed_ms
+        if 0 <= self._seen_ms < closed_ms:
+            found = run_once(settings)
+            # What came during the run may have closed more.
+            self._seen_ms = max([closed_ms, *(document.end_ms for document in found)])
 
 
 def run_once(settings: Settings) -> list[SegmentsDocument]:
