@@ -136,6 +136,7 @@ _PROBLEMS = (
     ("privacy", "store_retries_total", "Calls to a store repeated", "store", ()),
     ("privacy", "store_refused_total", "Documents refused by a store", "store", ()),
     ("dashboard", "dashboard_polls_total", "Questions of this dashboard that failed", "outcome", ("answered",)),
+    ("segments", "segments_failures_total", "Looks for segments that failed", "reason", ()),
     ("notify", "notify_attempts_total", "Messages that failed", "outcome", ("sent",)),
 )
 _SIZES: tuple[tuple[str, str, str, str, str, dict[str, str]], ...] = (

@@ -28,7 +28,15 @@ __all__ = ["Answers", "Service", "Services"]
 
 _PATIENCE_S = 2.0
 _START = "`veilocity up` starts everything"
-_TITLES = {"ingest": "Gateway", "rules": "Rules", "privacy": "Privacy stage", "dashboard": "Dashboard", "notify": "Notifier"}
+_TITLES = {
+    "ingest": "Gateway",
+    "rules": "Rules",
+    "privacy": "Privacy stage",
+    "dashboard": "Dashboard",
+    "reports": "Reports",
+    "segments": "Segments",
+    "notify": "Notifier",
+}
 _PAGES = {"ingest": "gateway-down", "kafka": "service-down", "mongodb": "store-unavailable", "elasticsearch": "store-unavailable"}
 
 

@@ -23,6 +23,8 @@ _PORTS = {
     "rules": ("metrics_host", "rules_metrics_port"),
     "privacy": ("metrics_host", "privacy_metrics_port"),
     "dashboard": ("dashboard_host", "dashboard_port"),
+    "reports": ("metrics_host", "reports_metrics_port"),
+    "segments": ("metrics_host", "segments_metrics_port"),
     "notify": ("metrics_host", "notifications_metrics_port"),
 }
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # compared, not bound
@@ -91,13 +93,14 @@ def parse(text: str) -> Scrape:
 
 
 def targets(settings: Settings) -> tuple[Target, ...]:
-    """Return our services as the settings have them: the notifier only where a file says whom to tell.
+    """Return our services as the settings have them: the notifier where a file says whom to tell, reports and segments where they are on.
 
     >>> [one.url for one in targets(Settings(rules_metrics_port=0, dashboard_services="privacy=http://far:1"))]
     ['http://127.0.0.1:8088', None, 'http://far:1', 'http://127.0.0.1:8050']
     """
     elsewhere = dict(entry.split("=", 1) for entry in settings.dashboard_services.split(",") if entry)
-    names = [name for name in _PORTS if name != "notify" or settings.notifications_file is not None or "notify" in elsewhere]
+    wanted = {"notify": settings.notifications_file is not None, "reports": settings.reports == "on", "segments": settings.segments == "on"}
+    names = [name for name in _PORTS if wanted.get(name, True) or name in elsewhere]
     return tuple(Target(name, elsewhere.get(name) or _here(name, settings), _PORTS[name][1]) for name in names)
 
 

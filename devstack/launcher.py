@@ -55,6 +55,8 @@ def run(  # every one is an option of the command
         # On one's own machine a phone is one's own; elsewhere the setting says so.
         settings = changed(settings, dashboard_phone="on")
     settings = _with_reports(settings, speed if feed else 1.0)
+    if feed:
+        settings = _with_segments(settings)
     # A broker of one's own wins over one that is started here, as with every server.
     has_broker = "mqtt_host" not in settings.model_fields_set and mosquitto.find(settings) is not None
     services = configured(settings)
@@ -89,6 +91,12 @@ def _with_reports(settings: Settings, speed: float) -> Settings:
     if "reports_stretch" not in settings.model_fields_set:
         chosen["reports_stretch"] = min(3600, max(1, round(speed)))
     return changed(settings, **chosen)
+
+
+def _with_segments(settings: Settings) -> Settings:
+    """Return the settings with segments of the city, unless somebody chose: its day goes past in minutes, so a week is too long."""
+    demo: dict[str, object] = {"segments": "on", "segments_window_hours": 4, "segments_fewest_payments": 2}
+    return changed(settings, **{name: value for name, value in demo.items() if name not in settings.model_fields_set})
 
 
 def _announce(status: Status, stack: Stack, greeting: str | None) -> None:

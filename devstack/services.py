@@ -13,7 +13,7 @@ from veilocity.settings import Settings
 __all__ = ["ON_SPARK", "PORTS", "SERVICES", "address", "configured", "host", "service", "simulator"]
 
 SERVICES = ("ingest", "rules", "privacy", "dashboard")
-ON_SPARK = ("privacy", "reports")
+ON_SPARK = ("privacy", "reports", "segments")
 """The services that need Java and Spark's Kafka connector."""
 PORTS = {
     "ingest": "ingest_port",
@@ -23,6 +23,7 @@ PORTS = {
     "notify": "notifications_metrics_port",
     "mqtt": "mqtt_metrics_port",
     "reports": "reports_metrics_port",
+    "segments": "segments_metrics_port",
 }
 """The setting that holds each service's port."""
 
@@ -34,6 +35,7 @@ _HOSTS = {
     "notify": "metrics_host",
     "mqtt": "metrics_host",
     "reports": "metrics_host",
+    "segments": "metrics_host",
 }
 
 # Without the working folder on its path: a folder of the user called `rules` must not be taken for ours.
@@ -43,7 +45,7 @@ _PYTHON = (sys.executable, "-P")
 def configured(settings: Settings) -> tuple[str, ...]:
     """Return the services that the settings ask for.
 
-    The notifier is one of them where a file says whom to tell, the bridge where there is a broker, the reports where they are on.
+    The notifier is one of them where a file says whom to tell, the bridge where there is a broker, reports and segments where they are on.
 
     >>> configured(Settings())
     ('ingest', 'rules', 'privacy', 'dashboard')
@@ -52,7 +54,8 @@ def configured(settings: Settings) -> tuple[str, ...]:
     """
     notifier = () if settings.notifications_file is None else ("notify",)
     reports = ("reports",) if settings.reports == "on" else ()
-    return (*SERVICES, *reports, *notifier, *(("mqtt",) if settings.mqtt_host else ()))
+    segments = ("segments",) if settings.segments == "on" else ()
+    return (*SERVICES, *reports, *segments, *notifier, *(("mqtt",) if settings.mqtt_host else ()))
 
 
 def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSpec:

@@ -31,6 +31,7 @@ LABELS = {
     "apicurio": "Apicurio (schemas)",
     "mqtt": "MQTT bridge",
     "reports": "reports (Spark)",
+    "segments": "segments (Spark)",
     "simulate": "simulated city",
 }
 _STYLES = {State.READY: "green", State.FAILED: "red", State.RESTARTING: "yellow", State.STOPPED: "dim", State.FINISHED: "green"}

@@ -79,10 +79,10 @@ class SegmentStore:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._client.close()
 
-    def released(self) -> set[int]:
-        """Return the starts of the windows that were released."""
+    def released(self) -> dict[int, int]:
+        """Return the ends of the windows that were released, by their starts."""
         with translated():
-            return {int(document["start_ms"]) for document in self._collection.find({}, {"start_ms": 1})}
+            return {int(one["start_ms"]): int(one["end_ms"]) for one in self._collection.find({}, {"start_ms": 1, "end_ms": 1})}
 
     def before(self, start_ms: int) -> SegmentsDocument | None:
         """Return the newest document of a window that began earlier.
@@ -90,7 +90,17 @@ class SegmentStore:
         Raises:
             StateError: it is of a newer version, or was written by another program.
         """
-        starts = [earlier for earlier in self.released() if earlier < start_ms]
+        return self._newest([earlier for earlier in self.released() if earlier < start_ms])
+
+    def newest(self) -> SegmentsDocument | None:
+        """Return the document of the newest window.
+
+        Raises:
+            StateError: as for `before`.
+        """
+        return self._newest(list(self.released()))
+
+    def _newest(self, starts: list[int]) -> SegmentsDocument | None:
         if not starts:
             return None
         with translated():

@@ -154,9 +154,9 @@ def service_settings(
     """Settings of one test alone: the real servers, fresh topics (created), database, indices, state folder and ports."""
     mark = f"t{uuid.uuid4().hex[:10]}"
     ports: list[int] = []
-    while len(ports) < 5:
+    while len(ports) < 6:
         ports.append(free_port(ports))
-    ingest_port, dashboard_port, rules_metrics_port, privacy_metrics_port, reports_metrics_port = ports
+    ingest_port, dashboard_port, rules_metrics_port, privacy_metrics_port, reports_metrics_port, segments_metrics_port = ports
     settings = kernel_settings.load(
         _given(),
         state_dir=tmp_path / "state",
@@ -174,6 +174,7 @@ def service_settings(
         rules_metrics_port=rules_metrics_port,
         privacy_metrics_port=privacy_metrics_port,
         reports_metrics_port=reports_metrics_port,
+        segments_metrics_port=segments_metrics_port,
     )
     ensure_topics(settings)
     wait_for_topics(settings)

@@ -23,6 +23,7 @@ __all__ = ["PREFIX", "SECRETS", "Settings", "load", "markdown"]
 
 PREFIX = "VEILOCITY_"
 _FILE_VARIABLE = f"{PREFIX}SETTINGS_FILE"
+_SERVICE = r"(ingest|rules|privacy|dashboard|reports|segments|notify)=https?://[^\s,=]+"
 
 
 class Settings(BaseModel):
@@ -223,13 +224,18 @@ class Settings(BaseModel):
     privacy_hold_loss: float = Field(
         0.5, gt=0, le=1, description="A payment that would lose more than this is held for a later window, where there is one."
     )
+    segments: Literal["off", "on"] = Field(
+        "off",
+        description="Whether customer segments run with the other services (docs/segments.md); `veilocity up` with its city turns them on.",
+    )
     segments_window_hours: int = Field(
         168, ge=1, le=8_784, description="Width of a window of customer segments; windows follow each other and never overlap."
     )
     segments_most: int = Field(6, ge=2, le=12, description="Most customer segments of one window.")
     segments_fewest_payments: int = Field(3, ge=2, description="Payments in a window from which a person belongs to a segment.")
-    segments_every_s: float = Field(3600.0, gt=0, description="Time between two looks for windows whose segments can be released.")
+    segments_every_s: float = Field(30.0, gt=0, description="Time between two looks for windows whose segments can be released.")
     segments_keep_days: int = Field(365, ge=0, description="How long segments are kept after the end of their window; 0 for ever.")
+    segments_metrics_port: int = Field(9112, ge=0, le=65535, description="Port of the segments' metrics and health; 0 for none.")
     privacy_region_rows: int = Field(50_000, ge=100, description="Payments from which a window is cut by region.")
     privacy_release_form: Literal["driver", "executors"] = Field(
         "driver", description="Where the regions of a window that was cut are anonymised: same releases."
@@ -299,7 +305,7 @@ class Settings(BaseModel):
     )
     dashboard_services: str = Field(
         "",
-        pattern=r"^((ingest|rules|privacy|dashboard|notify)=https?://[^\s,=]+(,(ingest|rules|privacy|dashboard|notify)=https?://[^\s,=]+)*)?$",
+        pattern=rf"^({_SERVICE}(,{_SERVICE})*)?$",
         description="Where the page of health finds services that run elsewhere: `rules=http://HOST:9101`, separated by commas.",
     )
     dashboard_phone: Literal["off", "on"] = Field(

@@ -16,23 +16,23 @@ from privacy.segments.clusters import Labels, clustered
 from privacy.segments.groups import Group, averages, grouped
 from privacy.segments.naming import named, words
 from privacy.segments.rows import ROW_SCHEMA, RowMaker
-from privacy.segments.schedule import Extent, due
+from privacy.segments.schedule import Extent, due, free
 from storage.segments_writer import Segment, SegmentsDocument
 from veilocity import spark as kernel_spark
 from veilocity.kafka import first_offsets, topic_name
 from veilocity.settings import Settings
 from veilocity.topics import DECISIONS
 
-__all__ = ["Store", "document_of", "release_due"]
+__all__ = ["HOUR_MS", "Store", "document_of", "release_due"]
 
-_HOUR_MS = 3_600_000
+HOUR_MS = 3_600_000
 
 
 class Store(Protocol):
     """What a run needs of `storage.segments_writer.SegmentStore`."""
 
-    def released(self) -> set[int]:
-        """Return the starts of the windows that were released."""
+    def released(self) -> dict[int, int]:
+        """Return the ends of the windows that were released, by their starts."""
 
     def before(self, start_ms: int) -> SegmentsDocument | None:
         """Return the newest document of a window that began earlier."""
@@ -50,13 +50,13 @@ def release_due(settings: Settings, spark: SparkSession, store: Store) -> list[S
         UnsafeReleaseError: a segment failed its proof.
     """
     policy = compiled_policy(settings)
-    width_ms, k = settings.segments_window_hours * _HOUR_MS, policy.releases.k
+    width_ms, k = settings.segments_window_hours * HOUR_MS, policy.releases.k
     cut = {partition for partition, offset in first_offsets(settings, DECISIONS).items() if offset > 0}
     rows = _rows(settings, spark, width_ms, policy.releases.quasi_identifiers.cell[0]).persist()
     try:
         starts, extents = _extents(rows, cut)
         delay_ms, idle_ms = policy.releases.delay_s * 1000, policy.releases.idle_s * 1000
-        todo = sorted(set(due(starts, extents, width_ms, delay_ms, idle_ms)) - store.released())
+        todo = free(due(starts, extents, width_ms, delay_ms, idle_ms), width_ms, store.released())
         found = []
         for start_ms in todo:
             sums = summed(rows.where(sql.col("start_ms") == start_ms)).toArrow()
@@ -88,7 +88,7 @@ def _extents(rows: DataFrame, cut: Iterable[int]) -> tuple[list[int], dict[int, 
 def _document(
     spark: SparkSession, sums: pa.Table, start_ms: int, settings: Settings, k: int, before: SegmentsDocument | None
 ) -> SegmentsDocument:
-    width_ms = settings.segments_window_hours * _HOUR_MS
+    width_ms = settings.segments_window_hours * HOUR_MS
     behaviour = behaviour_of(sums, width_ms, settings.segments_fewest_payments)
     features = behaviour.features
     if len(features) < k:

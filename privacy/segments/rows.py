@@ -28,7 +28,7 @@ from veilocity.errors import FatalError, RejectError, SchemaVersionError, Veiloc
 from veilocity.eventtime import window_start_ms
 from veilocity.geo import valid_coordinates
 
-__all__ = ["LOG_UNITS", "ROW_SCHEMA", "RowMaker", "is_night"]
+__all__ = ["LOG_UNITS", "ROW_SCHEMA", "RowMaker", "is_night", "payment_ms"]
 
 LOG_UNITS = 1_000_000
 """Logarithms of amounts are whole millionths: sums of integers are the same in any order."""
@@ -145,6 +145,16 @@ class RowMaker:
             int(is_night(minute, here[1])),
             int(payment.channel == Channel.ECOMMERCE),
         )
+
+
+def payment_ms(value: bytes | None) -> int | None:
+    """Return the minute of a first answer's payment, in milliseconds; None of anything else.
+
+    Raises:
+        SchemaVersionError: the record was written by a newer version.
+    """
+    payment = _first_answer(value)
+    return None if payment is None else minute_ms(payment.authorised_ms)
 
 
 def _first_answer(value: bytes | None) -> _Payment | None:

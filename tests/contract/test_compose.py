@@ -17,7 +17,7 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
-from devstack import artifacts, mosquitto
+from devstack import artifacts, launcher, mosquitto
 from storage.notifications.file import notifications_of
 from storage.notifications.receivers import Sources
 from veilocity import settings as kernel_settings
@@ -55,7 +55,7 @@ def test_the_file_keeps_to_the_compose_schema() -> None:
 
 
 def test_the_system_is_whole() -> None:
-    services = {"ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "reports", "simulator"}
+    services = {"ingest", "rules", "privacy", "dashboard", "notify", "mqtt", "reports", "segments", "simulator"}
     extras = {"sink-cassandra", "feed-avro"}
     ours = services | extras | {"topics-init", "spark-master", "spark-worker", "kibana-objects"}
     assert set(OURS) == ours
@@ -234,6 +234,19 @@ def test_the_reports_run_where_their_profile_is_on(tmp_path: Path) -> None:
     assert found == [{"names": ["reports"], "type": "A", "port": loaded.reports_metrics_port}]
 
 
+def test_the_segments_run_where_their_profile_is_on(tmp_path: Path) -> None:
+    loaded = settings_of("segments", tmp_path)
+    assert SERVICES["segments"]["profiles"] == ["segments"]
+    assert SERVICES["segments"]["volumes"] == ["segments-state:/var/lib/veilocity"]
+    assert loaded.spark_master.startswith("local")
+    demo = launcher._with_segments(DEFAULTS)
+    assert (loaded.segments_window_hours, loaded.segments_fewest_payments) == (demo.segments_window_hours, demo.segments_fewest_payments)
+    assert f"127.0.0.1:{loaded.segments_metrics_port}/" in SERVICES["segments"]["healthcheck"]["test"][-1]
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    (found,) = [job["dns_sd_configs"] for job in jobs if job["job_name"] == "veilocity-segments"]
+    assert found == [{"names": ["segments"], "type": "A", "port": loaded.segments_metrics_port}]
+
+
 def test_the_notifications_file_is_in_order(tmp_path: Path) -> None:
     compose_secrets.write(tmp_path)
     text = (ROOT / "deploy/notifications.yaml").read_text(encoding="utf-8")
@@ -282,6 +295,7 @@ def test_our_commands_exist() -> None:
         "notify",
         "mqtt",
         "reports",
+        "segments",
         "simulate",
         "kibana",
         "sinks",

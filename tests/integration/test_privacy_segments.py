@@ -7,9 +7,11 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from confluent_kafka import TopicPartition
@@ -17,7 +19,9 @@ from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 from pyspark.sql import SparkSession
 
-from devstack.environment import base, variables
+from dashboard.scraping import parse
+from devstack import probes, services
+from devstack.environment import base, changed, variables
 from privacy.audit import Limits, audit_stores
 from privacy.identifiers.keyring import KeyRing
 from privacy.segments import service
@@ -25,6 +29,7 @@ from privacy.segments.behaviour import standardised
 from privacy.segments.clusters import clustered
 from storage.segments_writer import SEGMENTS, SegmentStore
 from tests.integration import segments_world
+from tests.integration.privacy_world import stopped, until
 from veilocity import settings as kernel_settings
 from veilocity.kafka import client_config, end_offsets, ensure_topics, first_offsets, topic_name, wait_for_topics
 from veilocity.settings import Settings
@@ -133,6 +138,74 @@ def _is_as_drawn(document: dict[str, Any]) -> None:
     assert locals_["words"] == "few small payments near home"
     assert travellers["distance_km"] > 100.0
     assert locals_["distance_km"] < 5.0
+
+
+@contextmanager
+def running(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    specification = services.service("segments", settings, base(os.environ))
+    with log.open("ab") as stream:
+        process = subprocess.Popen(specification.argv, env=dict(specification.environment), stdout=stream, stderr=stream)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def told(settings: Settings, name: str) -> float:
+    return parse(httpx.get(f"{services.address('segments', settings)}/metrics").text).total(f"veilocity_segments_{name}")
+
+
+def java_processes(process: subprocess.Popen[bytes]) -> list[str]:
+    """Return the children of a process that are Java."""
+    children = Path(f"/proc/{process.pid}/task").glob("*/children")
+    found = [Path(f"/proc/{child}/comm") for file in children for child in file.read_text(encoding="ascii").split()]
+    return [file.read_text(encoding="ascii") for file in found if file.exists() and file.read_text(encoding="ascii").startswith("java")]
+
+
+def test_the_service_starts_spark_for_a_closed_window_alone_and_loses_nothing_when_killed(
+    service_settings: Settings, tmp_path: Path
+) -> None:
+    settings = changed(service_settings, segments_keep_days=0, segments_most=2, segments_every_s=0.5)
+    log, scratch = tmp_path / "segments.log", settings.data_dir / "segments" / "scratch"
+    KeyRing.generate(settings.token_key_file)
+    # Nothing to read: it answers, and starts no Spark.
+    with running(settings, log) as process:
+        until(
+            lambda: probes.http_answers(f"{services.address('segments', settings)}/healthz"),
+            process,
+            lambda: log.read_text(encoding="utf-8"),
+        )
+        assert not scratch.exists()
+        segments_world.feed(settings, segments_world.decisions())
+        # Killed in the middle of a run.
+        until(scratch.exists, process, lambda: log.read_text(encoding="utf-8"))
+        process.kill()
+        process.wait()
+    with running(settings, log) as process:
+        until(lambda: len(stored(settings)) == 2, process, lambda: log.read_text(encoding="utf-8"))
+        until(lambda: told(settings, "run_seconds_count") == 1, process, lambda: log.read_text(encoding="utf-8"))
+        assert java_processes(process) == []
+        assert not scratch.exists()
+        newest = stored(settings)[1]
+        assert told(settings, "newest_end_seconds") == newest["end_ms"] / 1000
+        assert told(settings, "newest_segments") == len(newest["segments"])
+        assert told(settings, "newest_suppressed_people") == newest["suppressed_people"] > 0
+        assert told(settings, "released_total") == 2
+        assert told(settings, "failures_total") == 0
+        stopped(process)
+    # Started again, it knows its newest release and has nothing to do.
+    with running(settings, log) as process:
+        until(
+            lambda: probes.http_answers(f"{services.address('segments', settings)}/healthz"),
+            process,
+            lambda: log.read_text(encoding="utf-8"),
+        )
+        until(lambda: told(settings, "newest_end_seconds") > 0, process, lambda: log.read_text(encoding="utf-8"))
+        assert told(settings, "run_seconds_count") == 0
+        stopped(process)
+    assert "PERSON" not in log.read_text(encoding="utf-8")
 
 
 def agreement(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:

@@ -143,6 +143,8 @@ def test_services_are_asked_where_the_settings_say() -> None:
         "dashboard": "http://127.0.0.1:8050",
         "notify": "http://far:2",
     }
+    wanted = {one.name for one in targets(load({}, reports="on", segments="on"))} - {one.name for one in targets(load({}))}
+    assert wanted == {"reports", "segments"}
     with pytest.raises(SettingsError):
         load({"VEILOCITY_DASHBOARD_SERVICES": "kafka=http://far:1"})
 

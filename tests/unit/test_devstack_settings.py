@@ -92,3 +92,11 @@ def test_the_demo_has_reports_as_wide_as_its_city_is_fast_unless_somebody_chose(
     chosen = launcher._with_reports(load({}, reports="off", reports_stretch=5), 60.0)
     assert (chosen.reports, chosen.reports_stretch) == ("off", 5)
     assert "reports" not in services.configured(chosen)
+
+
+def test_the_demo_has_segments_of_some_hours_unless_somebody_chose() -> None:
+    demo = launcher._with_segments(load({}))
+    assert (demo.segments, demo.segments_window_hours, services.configured(demo)[-1]) == ("on", 4, "segments")
+    chosen = launcher._with_segments(load({}, segments="off", segments_window_hours=168))
+    assert (chosen.segments, chosen.segments_window_hours) == ("off", 168)
+    assert "segments" not in services.configured(chosen)

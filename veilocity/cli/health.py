@@ -28,6 +28,7 @@ _PORT_SETTINGS = {
     "notify": "notifications_metrics_port",
     "mqtt": "mqtt_metrics_port",
     "reports": "reports_metrics_port",
+    "segments": "segments_metrics_port",
 }
 _NAMES = {"ingest": "gateway", "notify": "notifier", "mqtt": "MQTT bridge"}
 

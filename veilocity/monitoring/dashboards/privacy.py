@@ -9,6 +9,7 @@ from veilocity.monitoring.rules import SUPPRESSED
 __all__ = ["PRIVACY"]
 
 _AUDITED = "veilocity_privacy_audit_seconds > 0"
+_WINDOW_END = "veilocity_segments_newest_end_seconds"
 _YES_NO = {
     "mappings": [{"type": "value", "options": {"0": {"text": "faults", "color": "red"}, "1": {"text": "nothing", "color": "green"}}}]
 }
@@ -106,11 +107,43 @@ _REPORTS = Row(
     ),
 )
 
+_SEGMENTS = Row(
+    "Customer segments",
+    (
+        number(
+            "The newest window ended before",
+            "s",
+            f"time() - max({_WINDOW_END} > 0)",
+            width=6,
+            description="By event time. No figure before the first release.",
+        ),
+        number("Segments of it", "short", f"max(veilocity_segments_newest_segments and {_WINDOW_END} > 0)", width=6),
+        number("People in them", "short", f"max(veilocity_segments_newest_people and {_WINDOW_END} > 0)", width=6),
+        number(
+            "People in none",
+            "short",
+            f"max(veilocity_segments_newest_suppressed_people and {_WINDOW_END} > 0)",
+            width=6,
+            description="Too few payments, or too few people.",
+        ),
+        lines("Windows released in an hour", "short", Target("sum(increase(veilocity_segments_released_total[1h]))", "windows")),
+        lines(
+            "Failed looks in an hour", "short", Target("sum by (reason) (increase(veilocity_segments_failures_total[1h]))", "{{reason}}")
+        ),
+        lines(
+            "A run of the segments takes",
+            "s",
+            Target(quantile(0.5, "veilocity_segments_run_seconds", over="1d"), "p50"),
+            Target(quantile(0.99, "veilocity_segments_run_seconds", over="1d"), "p99"),
+        ),
+    ),
+)
+
 PRIVACY = Dashboard(
     "privacy",
     "Privacy",
     "Whether what left may have left. docs/privacy.md",
-    (_AUDIT, _RELEASES, _REPORTS, _LIMITS),
+    (_AUDIT, _RELEASES, _REPORTS, _SEGMENTS, _LIMITS),
     refresh="30s",
     since="now-6h",
 )
