@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from devstack import mosquitto
+from devstack import demo_reports, mosquitto
 from devstack.cancellation import Cancellation, Cancelled, signals_cancel
 from devstack.environment import changed
 from devstack.process import State
@@ -14,6 +14,7 @@ from devstack.servers import OPTIONAL, SERVERS
 from devstack.services import configured
 from devstack.stack import Simulation, Stack
 from devstack.status import Status, for_console
+from ingest.simulator import CityPlan
 from veilocity.errors import ServiceUnavailableError
 from veilocity.settings import Settings
 
@@ -54,7 +55,7 @@ def run(  # every one is an option of the command
     if "dashboard_phone" not in settings.model_fields_set:
         # On one's own machine a phone is one's own; elsewhere the setting says so.
         settings = changed(settings, dashboard_phone="on")
-    settings = _with_reports(settings, speed if feed else 1.0)
+    settings = demo_reports.chosen(settings, CityPlan.lively(seed, people) if feed else None, speed)
     if feed:
         settings = _with_segments(settings)
     # A broker of one's own wins over one that is started here, as with every server.
@@ -81,16 +82,6 @@ def run(  # every one is an option of the command
         finally:
             stack.stop()
     return 0
-
-
-def _with_reports(settings: Settings, speed: float) -> Settings:
-    """Return the settings with the reports on, unless somebody chose; a city that lives faster has windows as wide as it goes past."""
-    chosen: dict[str, object] = {}
-    if "reports" not in settings.model_fields_set:
-        chosen["reports"] = "on"
-    if "reports_stretch" not in settings.model_fields_set:
-        chosen["reports_stretch"] = min(3600, max(1, round(speed)))
-    return changed(settings, **chosen)
 
 
 def _with_segments(settings: Settings) -> Settings:

@@ -75,7 +75,7 @@ def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSp
 
 def simulator(settings: Settings, base: Mapping[str, str], people: int, speed: float, seed: int) -> ProcessSpec:
     """Return the simulated city that feeds the gateway; it counts as ready as soon as it runs."""
-    options = ("--url", address("ingest", settings), "--people", str(people), "--speed", str(speed), "--seed", str(seed))
+    options = ("--url", address("ingest", settings), "--people", str(people), "--speed", str(speed), "--seed", str(seed), "--lively")
     argv = (*_PYTHON, "-m", "veilocity.cli", "simulate", *options)
     return ProcessSpec("simulate", argv, lambda: True, {**base, **variables(settings)}, restarts=True, finishes=True)
 

@@ -280,6 +280,12 @@ class Settings(BaseModel):
     reports_merchants_file: str = Field(
         "", description="CSV file of merchant,name,category; a merchant that is not in it has the name and category of its payments."
     )
+    reports_cell_resolution: int | None = Field(
+        None,
+        ge=0,
+        le=15,
+        description="H3 resolution of the cells in the reports; by default the policy's finest, and never finer than that.",
+    )
     reports_trigger_ms: int = Field(2000, ge=0, description="Shortest time between two micro-batches of the reports.")
     reports_batch_records: int = Field(20_000, ge=100, description="Most Kafka records in one micro-batch of the reports.")
     reports_idle_s: float = Field(30.0, gt=0, description="Silence of a partition after which its time goes on with the clock on the wall.")

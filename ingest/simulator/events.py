@@ -1,4 +1,4 @@
-"""What the simulator yields: pushes, payments, and the truth about fraud."""
+"""What the simulator yields: pushes, payments, browsing events, and the truth about fraud."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from veilocity.contracts import SubjectId
 
-__all__ = ["Event", "FraudKind", "Label", "Payment", "Push"]
+__all__ = ["Browsing", "Event", "FraudKind", "Label", "Payment", "Push"]
 
 
 class Push(msgspec.Struct, frozen=True, gc=False):
@@ -27,7 +27,14 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
-Event = Push | Payment
+class Browsing(msgspec.Struct, frozen=True, gc=False):
+    """One browsing event as JSON of `POST /v1/sessions`."""
+
+    due_ms: int
+    body: bytes
+
+
+Event = Push | Payment | Browsing
 
 
 class FraudKind(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from ingest.simulator.events import Push
+from ingest.simulator.events import Browsing, Payment, Push
 from ingest.simulator.people import directory
 from ingest.simulator.plan import CityPlan
 from ingest.simulator.stream import simulate, truth
@@ -14,9 +14,11 @@ from veilocity.contracts import encode
 
 __all__ = ["export"]
 
+_FILES = {Push: "pushes", Payment: "transactions", Browsing: "sessions"}
+
 
 def export(plan: CityPlan, start_ms: int, hours: float, folder: Path, report: Callable[[int], object] = lambda _: None) -> dict[str, int]:
-    """Write `pushes.jsonl`, `transactions.jsonl`, `directory.jsonl` and `truth.jsonl`, in order of sending; return the lines of each.
+    """Write a file `NAME.jsonl` each of pushes, transactions, sessions, directory and truth, in order of sending; return the lines of each.
 
     Args:
         plan: the city.
@@ -26,7 +28,7 @@ def export(plan: CityPlan, start_ms: int, hours: float, folder: Path, report: Ca
         report: told the time of sending now and then.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = dict.fromkeys(("pushes", "transactions", "directory", "truth"), 0)
+    lines = dict.fromkeys(("pushes", "transactions", "sessions", "directory", "truth"), 0)
     with ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.jsonl").open("wb")) for name in lines}
 
@@ -39,6 +41,6 @@ def export(plan: CityPlan, start_ms: int, hours: float, folder: Path, report: Ca
         for label in truth(plan, start_ms, hours):
             write("truth", encode(label))
         for event in simulate(plan, start_ms, hours):
-            write("pushes" if isinstance(event, Push) else "transactions", event.body)
+            write(_FILES[type(event)], event.body)
             report(event.due_ms)
     return lines

@@ -37,7 +37,18 @@ _HOUR_MS = 3_600_000
 _logger = get_logger(__name__)
 
 
-def run(settings: Settings, *, url: str, people: int, speed: float, seed: int, start: str, hours: float | None, output: Path | None) -> int:
+def run(  # noqa: PLR0913  # every one is an option of the command
+    settings: Settings,
+    *,
+    url: str,
+    people: int,
+    speed: float,
+    seed: int,
+    start: str,
+    hours: float | None,
+    output: Path | None,
+    lively: bool = False,
+) -> int:
     """Play or write a city; return the exit code.
 
     Args:
@@ -49,12 +60,13 @@ def run(settings: Settings, *, url: str, people: int, speed: float, seed: int, s
         start: first moment, ISO 8601 or relative to now; a relative one begins no earlier than where the last feed stopped.
         hours: simulated hours; None for until stopped, and with `output` for until now.
         output: folder to write into instead.
+        lively: with large shops, browsing and more fraud, as in the demo.
 
     Raises:
         SettingsError: a start or a city that cannot be, or the gateway refuses the token.
         ServiceUnavailableError: no gateway within two minutes.
     """
-    plan = CityPlan(seed=seed, people=people)
+    plan = CityPlan.lively(seed, people) if lively else CityPlan(seed=seed, people=people)
     now_ms = _wall_ms()
     first_ms, relative = start_ms(start, now_ms)
     if output is not None:

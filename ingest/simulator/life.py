@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from ingest.simulator.chance import Dice, generator, hexadecimal
 from ingest.simulator.days import Day, Purchase, Trip, Trips, day_number, ordinary, travel
+from ingest.simulator.events import Browsing
 from ingest.simulator.merchants import Market, amount_text
 from ingest.simulator.people import Person, Population
 from ingest.simulator.phones import Fixes, observe
 from ingest.simulator.plan import CityPlan
 from ingest.simulator.routes import Piece
+from ingest.simulator.shopping import shopping
 from ingest.simulator.wire import payment_body
 from veilocity.contracts import Channel
 
@@ -39,6 +41,7 @@ class Hour:
     until_ms: int
     fixes: Fixes
     payments: tuple[Spending, ...]
+    browsing: tuple[Browsing, ...] = ()
 
 
 class Lives:
@@ -62,9 +65,14 @@ class Lives:
         for day in self._days_of(person, from_s, until_s):
             pieces += [piece for piece in day.pieces if piece[1] > from_s and piece[0] < until_s]
             purchases += [purchase for purchase in day.purchases if from_s <= purchase.at_s < until_s]
+        browsing: list[Browsing] = []
+        for day_of_shopping in range(day_number(person.city, from_s), day_number(person.city, until_s) + 1):
+            shops = shopping(self._plan, person, day_of_shopping, self.market)
+            purchases += [purchase for purchase in shops.purchases if from_s <= purchase.at_s < until_s]
+            browsing += [event for event in shops.browsing if from_ms <= event.due_ms < until_ms]
         chance = generator(self._plan.seed, "hour", number, from_ms, until_ms)
         fixes = observe(self._plan, person, pieces, from_s, until_s, chance, begins=begins)
-        return Hour(person, from_ms, until_ms, fixes, tuple(self._spend(person, purchase) for purchase in purchases))
+        return Hour(person, from_ms, until_ms, fixes, tuple(self._spend(person, purchase) for purchase in purchases), tuple(browsing))
 
     def travelling(self, number: int, at_ms: int) -> bool:
         """Say whether the person's trip by air covers the day of a moment, or a day beside it."""

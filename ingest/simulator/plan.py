@@ -51,6 +51,21 @@ class CityPlan:
     """Chance that a phone has no network for 5 to 20 minutes of an hour and sends the backlog afterwards."""
     duplicate_chance: float = 0.005
     """Chance that a push is sent twice."""
+    large_shop_visits: int = 0
+    """Visits a day to the few large online shops; seven in ten of them end with a payment."""
+    browse_chance: float = 0.0
+    """Chance that such a visit sends browsing events."""
+
+    @classmethod
+    def lively(cls, seed: int = 7, people: int = 400) -> CityPlan:
+        """Return the city of the demo: so much happens that figures of k people are usual in the reports.
+
+        Besides the ordinary lives there are large shops, and four times the fraud (docs/reports.md says what that gives).
+
+        >>> CityPlan.lively(people=20).people
+        20
+        """
+        return cls(seed=seed, people=people, frauds_per_person_day=2.0, large_shop_visits=12, browse_chance=0.5)
 
     def __post_init__(self) -> None:
         chances = (
@@ -60,9 +75,16 @@ class CityPlan:
             self.gap_chance,
             self.offline_chance,
             self.duplicate_chance,
+            self.browse_chance,
             self.share_teleport + self.share_atm + self.share_simultaneous + self.share_takeover,
         )
-        if self.people < 1 or self.seed < 0 or self.frauds_per_person_day < 0 or not all(0.0 <= chance <= 1.0 for chance in chances):
+        if (
+            self.people < 1
+            or self.seed < 0
+            or self.frauds_per_person_day < 0
+            or self.large_shop_visits < 0
+            or not all(0.0 <= chance <= 1.0 for chance in chances)
+        ):
             raise SettingsError("a city needs at least one person, a seed from 0 up, and shares between 0 and 1")
         steps = (self.moving_step_s, self.still_step_s, self.asleep_step_s, self.push_period_s)
         if not all(1.0 <= low <= high <= 1200.0 for low, high in steps):

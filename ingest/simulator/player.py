@@ -12,7 +12,7 @@ import msgspec
 from ingest.push import Answer, Pusher
 from ingest.simulator.clock import Clock
 from ingest.simulator.couriers import Couriers
-from ingest.simulator.events import Event, Push
+from ingest.simulator.events import Browsing, Event, Push
 from ingest.simulator.people import directory
 from ingest.simulator.plan import CityPlan
 
@@ -23,6 +23,7 @@ _GROUP_S = 0.02
 """The pause before more events are looked for: what falls due in it is sent together."""
 _LONGEST_GROUP_S = 0.1
 _MOST_PAYMENTS = 200
+_PAYMENTS, _BROWSING = "/v1/transactions", "/v1/sessions"
 _SAVE_EVERY_S = 2.0
 _STOP_S = 2.0
 
@@ -66,25 +67,25 @@ class Player:
             InvalidInputError: there is no gateway at this address.
         """
         with Couriers(self._pusher) as couriers:
-            payments: list[bytes] = []
+            waiting: dict[str, list[bytes]] = {_BROWSING: [], _PAYMENTS: []}
             sent_ms = clock.start_ms
             rested_s = time.monotonic()
             for event in events:
                 ahead = event.due_ms > clock.simulated_ms(self._wall_ms())
                 # A play that is behind never waits, but what it holds back must go all the same.
-                if ahead or len(payments) >= _MOST_PAYMENTS or time.monotonic() - rested_s > _LONGEST_GROUP_S:
+                if ahead or max(map(len, waiting.values())) >= _MOST_PAYMENTS or time.monotonic() - rested_s > _LONGEST_GROUP_S:
                     rested_s = time.monotonic()
-                    self._hand_over_payments(couriers, payments)
+                    self._hand_over(couriers, waiting)
                     self._keep(sent_ms, couriers.answers)
                     self._wait(clock, event.due_ms)
                 if isinstance(event, Push):
                     couriers.hand_over("/v1/sensor-logger", event.body, self._stopped)
                 else:
-                    payments.append(event.body)
+                    waiting[_BROWSING if isinstance(event, Browsing) else _PAYMENTS].append(event.body)
                 if self._stopped.is_set():
                     break
                 sent_ms = event.due_ms
-            self._hand_over_payments(couriers, payments)
+            self._hand_over(couriers, waiting)
             couriers.finish(self._stopped, _STOP_S)
             self._keep(sent_ms, couriers.answers, at_last=True)
             return couriers.answers
@@ -96,10 +97,11 @@ class Player:
                 return
             self._stopped.wait(max(_GROUP_S, min(left_s, _SAVE_EVERY_S)))
 
-    def _hand_over_payments(self, couriers: Couriers, payments: list[bytes]) -> None:
-        if payments:
-            couriers.hand_over("/v1/transactions", b"[" + b",".join(payments) + b"]", self._stopped)
-            payments.clear()
+    def _hand_over(self, couriers: Couriers, waiting: dict[str, list[bytes]]) -> None:
+        for path, bodies in waiting.items():
+            if bodies:
+                couriers.hand_over(path, b"[" + b",".join(bodies) + b"]", self._stopped)
+                bodies.clear()
 
     def _keep(self, sent_ms: int, answers: Answer, *, at_last: bool = False) -> None:
         if not at_last and time.monotonic() - self._saved_s < _SAVE_EVERY_S:

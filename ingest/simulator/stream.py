@@ -101,6 +101,7 @@ def _events(plan: CityPlan, hour: Hour, haul: Haul, recorders: dict[str, Recorde
         yield from network(plan, pushes, hour.from_ms, hour.until_ms, dice) if device == own else pushes
     for payment in haul.payments:
         yield Payment(payment.sent_ms, payment.body)
+    yield from hour.browsing
 
 
 class _City:

@@ -81,12 +81,14 @@ def terms_of(settings: Settings) -> ReportTerms:
         SettingsError: the policy or the key ring cannot be used.
     """
     releases = compiled_policy(settings).releases
+    finest = releases.quasi_identifiers.cell[0]
+    chosen = settings.reports_cell_resolution
     ring = KeyRing.from_file(settings.token_key_file)
     return ReportTerms(
         k=releases.k,
         widths=Widths(settings.reports_stretch, settings.reports_delay_s, settings.reports_join_s),
         high_value=read_thresholds(settings.reports_high_value),
-        cell_resolution=releases.quasi_identifiers.cell[0],
+        cell_resolution=finest if chosen is None else min(chosen, finest),
         # A version that is added later must not make one person two: the oldest is used throughout.
         key_check=ring.oldest(1).check_value(),
     )

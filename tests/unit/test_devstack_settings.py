@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from devstack import environment, launcher, ports, services
+from devstack import demo_reports, environment, ports, services
 from devstack.install import cache_folder
 from devstack.servers import point_at
+from ingest.simulator import CityPlan
 from veilocity.errors import PortTakenError
 from veilocity.settings import load
 
@@ -85,11 +86,13 @@ def test_a_service_that_listens_everywhere_is_reached_on_loopback() -> None:
     assert services.address("dashboard", load({}, dashboard_host="::1", dashboard_port=8050)) == "http://[::1]:8050"
 
 
-def test_the_demo_has_reports_as_wide_as_its_city_is_fast_unless_somebody_chose() -> None:
-    demo = launcher._with_reports(load({}), 60.0)
-    assert (demo.reports, demo.reports_stretch, services.configured(demo)[-1]) == ("on", 60, "reports")
-    assert launcher._with_reports(load({}), 0.2).reports_stretch == 1
-    chosen = launcher._with_reports(load({}, reports="off", reports_stretch=5), 60.0)
+def test_the_demo_has_reports_as_wide_as_its_city_is_fast_unless_somebody_chose(tmp_path: Path) -> None:
+    city = CityPlan.lively(people=3)
+    demo = demo_reports.chosen(load({}, state_dir=tmp_path), city, 60.0)
+    assert (demo.reports, demo.reports_stretch, services.configured(demo)[-1]) == ("on", 120, "reports")
+    assert (demo.reports_delay_s, demo.reports_join_s, demo.reports_cell_resolution) == (10, 10, 3)
+    assert demo_reports.chosen(load({}, state_dir=tmp_path), city, 0.2).reports_stretch == 1
+    chosen = demo_reports.chosen(load({}, state_dir=tmp_path, reports="off", reports_stretch=5), city, 60.0)
     assert (chosen.reports, chosen.reports_stretch) == ("off", 5)
     assert "reports" not in services.configured(chosen)
 
@@ -100,3 +103,15 @@ def test_the_demo_has_segments_of_some_hours_unless_somebody_chose() -> None:
     chosen = launcher._with_segments(load({}, segments="off", segments_window_hours=168))
     assert (chosen.segments, chosen.segments_window_hours) == ("off", 168)
     assert "segments" not in services.configured(chosen)
+
+
+def test_the_demo_brings_the_registers_of_its_city_unless_somebody_has_others(tmp_path: Path) -> None:
+    demo = demo_reports.chosen(load({}, state_dir=tmp_path, reports_merchants_file="mine.csv"), CityPlan.lively(people=3), 60.0)
+    assert len(Path(demo.reports_customers_file).read_text(encoding="utf-8").splitlines()) == 4
+    assert demo.reports_merchants_file == "mine.csv"
+
+
+def test_without_a_city_the_reports_are_on_and_nothing_is_written(tmp_path: Path) -> None:
+    live = demo_reports.chosen(load({}, state_dir=tmp_path), None, 60.0)
+    assert (live.reports, live.reports_stretch, live.reports_customers_file) == ("on", 1, "")
+    assert list(tmp_path.iterdir()) == []

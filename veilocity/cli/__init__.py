@@ -73,13 +73,14 @@ def simulate(
     start: Annotated[str, typer.Option(help="First moment (ISO 8601), or `-24h` before now.")] = "-24h",
     hours: Annotated[float | None, typer.Option(help="Simulated hours; without it, until stopped.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write pushes, payments, directory and truth into this folder instead.")] = None,
+    lively: Annotated[bool, typer.Option(help="With large online shops, browsing events and more fraud, as in the demo.")] = False,
 ) -> None:
     """Play a city of people, phones, cards and fraud into the gateway."""
     from ingest.simulator import feed as player  # noqa: PLC0415  # a room, imported when needed
 
     loaded = prepare("simulate")
     raise typer.Exit(
-        player.run(loaded, url=url, people=people, speed=speed, seed=seed, start=start, hours=hours, output=output),
+        player.run(loaded, url=url, people=people, speed=speed, seed=seed, start=start, hours=hours, output=output, lively=lively),
     )
 
 
