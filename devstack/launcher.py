@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from rich.console import Console
@@ -54,7 +55,7 @@ def run(  # every one is an option of the command
     if "dashboard_phone" not in settings.model_fields_set:
         # On one's own machine a phone is one's own; elsewhere the setting says so.
         settings = changed(settings, dashboard_phone="on")
-    settings = _with_reports(settings, speed if feed else 1.0)
+    settings = _with_models(_with_reports(settings, speed if feed else 1.0))
     # A broker of one's own wins over one that is started here, as with every server.
     has_broker = "mqtt_host" not in settings.model_fields_set and mosquitto.find(settings) is not None
     services = configured(settings)
@@ -89,6 +90,17 @@ def _with_reports(settings: Settings, speed: float) -> Settings:
     if "reports_stretch" not in settings.model_fields_set:
         chosen["reports_stretch"] = min(3600, max(1, round(speed)))
     return changed(settings, **chosen)
+
+
+def _with_models(settings: Settings) -> Settings:
+    """Return the settings with the example models in a folder of this system, unless somebody chose a folder or none."""
+    if "rules_models_dir" in settings.model_fields_set:
+        return settings
+    from rules.models.shipping import SHIPPED, install  # noqa: PLC0415  # brings NumPy along: half a second
+
+    folder = settings.state_dir.absolute() / "models"
+    install(SHIPPED, folder, time.time_ns() // 1_000_000)
+    return changed(settings, rules_models_dir=str(folder))
 
 
 def _announce(status: Status, stack: Stack, greeting: str | None) -> None:
