@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from rich.console import Console
@@ -55,7 +56,7 @@ def run(  # every one is an option of the command
     if "dashboard_phone" not in settings.model_fields_set:
         # On one's own machine a phone is one's own; elsewhere the setting says so.
         settings = changed(settings, dashboard_phone="on")
-    settings = demo_reports.chosen(settings, CityPlan.lively(seed, people) if feed else None, speed)
+    settings = _with_models(demo_reports.chosen(settings, CityPlan.lively(seed, people) if feed else None, speed))
     if feed:
         settings = _with_segments(settings)
     # A broker of one's own wins over one that is started here, as with every server.
@@ -88,6 +89,17 @@ def _with_segments(settings: Settings) -> Settings:
     """Return the settings with segments of the city, unless somebody chose: its day goes past in minutes, so a week is too long."""
     demo: dict[str, object] = {"segments": "on", "segments_window_hours": 4, "segments_fewest_payments": 2}
     return changed(settings, **{name: value for name, value in demo.items() if name not in settings.model_fields_set})
+
+
+def _with_models(settings: Settings) -> Settings:
+    """Return the settings with the example models in a folder of this system, unless somebody chose a folder or none."""
+    if "rules_models_dir" in settings.model_fields_set:
+        return settings
+    from rules.models.shipping import SHIPPED, install  # noqa: PLC0415  # brings NumPy along: half a second
+
+    folder = settings.state_dir.absolute() / "models"
+    install(SHIPPED, folder, time.time_ns() // 1_000_000)
+    return changed(settings, rules_models_dir=str(folder))
 
 
 def _announce(status: Status, stack: Stack, greeting: str | None) -> None:

@@ -19,7 +19,7 @@ from rules.models.splitting import WARM_UP_MS
 from rules.models.training import TrainingPlan, train
 from veilocity.errors import SettingsError
 
-__all__ = ["Made", "Making", "beside", "evaluate", "make", "settled"]
+__all__ = ["SIMULATED", "Made", "Making", "beside", "evaluate", "make", "settled"]
 
 _USES = {
     "boosting": "Ranks payments for analysts beside the written rules. It learned from labelled frauds, and finds what is like them.",
@@ -31,6 +31,8 @@ _LIMITS = (
     "Features say nothing of who somebody is; country, place and hour may still stand for groups of people: look at false alerts by group.",
     "A score is a reason to look, never alone a reason to refuse a person's payment.",
 )
+SIMULATED = "An example: it was trained on simulated weeks. Never let it judge real payments; train one on your own."
+"""What a card says besides where nothing was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Making(NamedTuple):
     """What the boosted trees flag with as many alerts."""
 
 
-def make(data: Labelled, plan: TrainingPlan, source: str, created_ms: int) -> Making:
+def make(data: Labelled, plan: TrainingPlan, source: str, created_ms: int, limits: tuple[str, ...] = ()) -> Making:
     """Train both models and write their cards.
 
     Args:
@@ -61,6 +63,7 @@ def make(data: Labelled, plan: TrainingPlan, source: str, created_ms: int) -> Ma
         plan: of the training.
         source: where the data came from, in words.
         created_ms: now.
+        limits: what the cards say of the data beside what holds for every model.
 
     Raises:
         SettingsError: there is too little to learn from.
@@ -90,7 +93,7 @@ def make(data: Labelled, plan: TrainingPlan, source: str, created_ms: int) -> Ma
             quality=_quality(model, test, plan),
             baselines=others,
             libraries={name: version(name) for name in ("scikit-learn", "numpy")},
-            limits=_LIMITS,
+            limits=(*limits, *_LIMITS),
             intended_use=_USES[model.kind],
         )
         made.append(Made(stored, card, model))

@@ -102,6 +102,15 @@ class Registry:
         """
         return self._read(name, _Pointer(version, self.card(name, version).sha256))
 
+    def data(self, name: str, version: str) -> bytes:
+        """Return the file of one version, for `add` of another folder.
+
+        Raises:
+            SettingsError: there is none such.
+            StateError: it is no longer what its card says.
+        """
+        return self._data(name, _Pointer(version, self.card(name, version).sha256))
+
     def card(self, name: str, version: str) -> Card:
         """Return the card of one version.
 
@@ -213,13 +222,16 @@ class Registry:
         return new.active[name].version if name in new.active else None
 
     def _read(self, name: str, pointer: _Pointer) -> Model:
+        return from_bytes(self._data(name, pointer), pointer.version)
+
+    def _data(self, name: str, pointer: _Pointer) -> bytes:
         try:
             data = (self.folder / name / pointer.version / _MODEL).read_bytes()
         except OSError as cause:
             raise StateError(f"the file of a model cannot be read ({type(cause).__name__}): restore it, or roll back") from cause
         if hashlib.sha256(data).hexdigest() != pointer.sha256:
             raise StateError("the file of a model is not the one that was judged (its SHA-256 differs): restore it, or roll back")
-        return from_bytes(data, pointer.version)
+        return data
 
     def _active(self) -> _Active:
         try:

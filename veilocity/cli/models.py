@@ -1,4 +1,4 @@
-"""`veilocity models`: trains, judges, lists and puts in force what scores payments beside the written rules."""
+"""`veilocity models`: trains, judges, lists, installs and puts in force what scores payments beside the written rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train, judge, list, promote and roll back learned rules.")
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train, judge, list, install, promote and roll back learned rules.")
 
 DEFAULT_FOLDER = "models"
 
@@ -54,12 +54,13 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train both models, judge them on the newest payments, and store them; nothing is in force before `promote`."""
-    from rules.models.making import make  # noqa: PLC0415  # a room, imported when needed
+    from rules.models.making import SIMULATED, make  # noqa: PLC0415  # a room, imported when needed
     from rules.models.training import TrainingPlan  # noqa: PLC0415
 
     registry = _registry(folder)
     data, source = _data(files, labels, weeks, people, seed)
-    made, written, as_many = make(data, TrainingPlan(seed=seed, alerts_per_day=alerts_per_day), source, _now_ms())
+    limits = () if files else (SIMULATED,)
+    made, written, as_many = make(data, TrainingPlan(seed=seed, alerts_per_day=alerts_per_day), source, _now_ms(), limits)
     stored = [(registry.add(one.data, one.card), one.card) for one in made]
     if as_json:
         _print(
@@ -132,6 +133,22 @@ def show(folder: Folder = None, as_json: AsJson = False) -> None:
         table.add_row(entry.name, entry.version, "yes" if entry.active else "no", *figures, made)
     Console().print(table)
     typer.echo(f"{len(entries)} versions in {registry.folder}.")
+
+
+@app.command()
+def install(
+    source: Annotated[
+        Path | None, typer.Argument(help="Folder of versions; without it the examples that Veilocity brings.", show_default=False)
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Copy versions of another folder, and put the newest in force where nobody has promoted or rolled back that model yet."""
+    from rules.models.shipping import SHIPPED  # noqa: PLC0415  # a room, imported when needed
+    from rules.models.shipping import install as copy  # noqa: PLC0415
+
+    registry = _registry(folder)
+    for one in copy(source or SHIPPED, registry.folder, _now_ms()):
+        typer.echo(f"{one.name} {one.version} is {'in force' if one.promoted else 'stored'}.")
 
 
 @app.command()

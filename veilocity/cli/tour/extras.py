@@ -1,4 +1,4 @@
-"""What is no part of every system: reports, learned rules, other stores. One question for all: is it configured, and does it answer?"""
+"""What is no part of every system: reports, other stores. One question for all: is it configured, and does it answer?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veilocity.cli.tour.stops import Found, absent, failed, ok
 from veilocity.cli.tour.visit import Visit
 from veilocity.settings import Settings
 
-__all__ = ["asked", "learned", "reported", "setting"]
+__all__ = ["asked", "reported", "setting"]
 
 
 def setting(settings: Settings, name: str) -> str:
@@ -52,18 +52,3 @@ def reported(visit: Visit, report: str, told: str) -> Found:
     if setting(visit.settings, "reports") == "on":
         return absent("not here yet: the reports run, and no window of this one has closed. Ask again in two minutes.")
     return absent("not here because the reports do not run: VEILOCITY_REPORTS=on, or `veilocity reports` beside the system.")
-
-
-def learned(visit: Visit, kind: str) -> Found:
-    """Say which learned rule of a kind is in force."""
-    folder = setting(visit.settings, "rules_models_dir")
-    if not folder:
-        return absent("not here because no learned rule is in force: `veilocity models train`, then VEILOCITY_RULES_MODELS_DIR.")
-    from importlib import import_module  # noqa: PLC0415  # this version may not have it
-    from pathlib import Path  # noqa: PLC0415  # as above
-
-    active = import_module("rules.models.registry").Registry(Path(folder)).active()
-    found = [model for model in active if kind in ("", model.kind)]
-    if not found:
-        return absent(f"not here because no {kind or 'model'} is promoted: `veilocity models list`, `veilocity models promote`.")
-    return ok("; ".join(f"{model.name} version {model.version} scores every payment" for model in found) + ".")

@@ -18,7 +18,8 @@ from ingest.push import Pusher
 from ingest.simulator.clock import Clock
 from privacy.identifiers.cards import display
 from veilocity.cli.doctor import examine
-from veilocity.cli.tour.extras import asked, learned, reported
+from veilocity.cli.tour.extras import asked, reported
+from veilocity.cli.tour.models import scored_by, swapped, watched
 from veilocity.cli.tour.released import stored
 from veilocity.cli.tour.stops import Found, Stop, failed, ok
 from veilocity.cli.tour.visit import Visit
@@ -65,16 +66,12 @@ def _counted(visit: Visit) -> Found:
     return ok(f"people who pay seven times in a row are found by counts from the stream alone: {', '.join(sorted(set(often)))}.")
 
 
-def _any_model(visit: Visit) -> Found:
-    return learned(visit, "")
-
-
 def _boosting(visit: Visit) -> Found:
-    return learned(visit, "boosting")
+    return scored_by(visit, "boosting")
 
 
 def _autoencoder(visit: Visit) -> Found:
-    return learned(visit, "autoencoder")
+    return scored_by(visit, "autoencoder")
 
 
 def _pipeline(_visit: Visit) -> Found:
@@ -165,12 +162,12 @@ STOPS = (
     Stop(36, "24-hour transaction count", "Counted by the stream from its state, never sent.", _counted),
     Stop(37, "Pre-trained model in the stream", "Learned rules score every payment, many at a time.", _boosting),
     Stop(38, "Fraud dashboard in Grafana", "Seven panels of the pipeline as code.", _pipeline),
-    Stop(39, "Retraining and hot swap", "Versions are promoted and rolled back while the service runs.", _any_model),
+    Stop(39, "Retraining and hot swap", "Versions are promoted and rolled back while the service runs.", swapped),
     Stop(40, "Replay of a CSV file", "A file is played at a set pace.", _file),
     Stop(41, "Schema'd topics, bad rows routed", "Contracts with versions; a bad row goes to its own topic with a reason.", _schemas),
     Stop(42, "Masking, defaults and joins", "What a policy file and the rules' states do with each payment.", _sql),
     Stop(43, "Autoencoder in the stream", "Trained on normal payments, with a threshold from precision and recall.", _autoencoder),
-    Stop(44, "Monitoring of models", "Precision by analysts' labels, and drift.", _any_model),
+    Stop(44, "Monitoring of models", "Precision by analysts' labels, and drift.", watched),
     Stop(45, "80 transactions a second", "A sustained rate, kept by a schedule and told.", _rate),
     Stop(46, "Decision on every transaction", "Flagged, clear, or not scorable with a reason.", _decided),
     Stop(47, "Cassandra", "An optional second store of masked payments.", _cassandra),

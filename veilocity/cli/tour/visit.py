@@ -68,17 +68,24 @@ class Visit:
         """Say whether a service is part of this system."""
         return service in configured(self.settings)
 
+    def metrics(self, service: str) -> str:
+        """Return what a service tells Prometheus.
+
+        Raises:
+            ServiceUnavailableError: the service does not answer.
+        """
+        try:
+            return httpx.get(f"{address(service, self.settings)}/metrics", timeout=5.0).text
+        except httpx.TransportError as cause:
+            raise ServiceUnavailableError(f"the service {service} does not answer: `veilocity doctor` says more") from cause
+
     def metric(self, service: str, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples with these labels; 0 where there is none.
 
         Raises:
             ServiceUnavailableError: the service does not answer.
         """
-        try:
-            text = httpx.get(f"{address(service, self.settings)}/metrics", timeout=5.0).text
-        except httpx.TransportError as cause:
-            raise ServiceUnavailableError(f"the service {service} does not answer: `veilocity doctor` says more") from cause
-        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        samples = (sample for family in text_string_to_metric_families(self.metrics(service)) for sample in family.samples)
         return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())
 
     def page(self, path: str) -> str:
