@@ -25,7 +25,7 @@ test: install ## run all tests on real servers
 	@./devstack/bootstrap.sh prometheus
 	@./devstack/bootstrap.sh mosquitto
 	@./devstack/bootstrap.sh postgres
-	$(BIN)/python -m pytest --hypothesis-seed=0 $(ARGS)
+	$(BIN)/python -m tests.lanes $(ARGS)
 
 explore: install ## run the property tests on examples that nobody has seen yet
 	$(BIN)/python -m pytest tests/property $(ARGS)
