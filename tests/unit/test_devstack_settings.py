@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from devstack import demo_reports, environment, ports, services
+from devstack import demo_reports, environment, launcher, ports, services
 from devstack.install import cache_folder
 from devstack.servers import point_at
 from ingest.simulator import CityPlan

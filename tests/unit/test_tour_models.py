@@ -34,7 +34,7 @@ class _Answering(Visit):
     def __init__(self, folder: Path, *, is_stuck: bool = False) -> None:
         self.settings = kernel_settings.load({}, rules_models_dir=str(folder))
         self.registry, self.sent = Registry(folder), 0
-        self.tail: Any = _Tail()  # type: ignore[misc]
+        self.tail: Any = _Tail()
         self._stuck = self.registry.active() if is_stuck else None
 
     def send(self, door: str, items: Any) -> dict[str, Any]:
