@@ -38,9 +38,9 @@ ROWS = (
         ("privacy/reports/merchants.py",),
         (
             "tests/unit/test_reports_windows.py::test_merchants_are_ranked_by_count_then_amount_then_id_whatever_the_order_of_arrival",
-            "tests/unit/test_reports_windows.py::test_only_clear_payments_count_for_merchants_and_twenty_are_told",
+            "tests/unit/test_reports_windows.py::test_flagged_payments_do_not_count_for_merchants_and_twenty_are_told",
         ),
-        "Twenty, from payments that are clear, ties in one order. The original did neither.",
+        "Twenty, from payments that are not flagged, ties in one order. The original did neither.",
     ),
     Row(
         53,

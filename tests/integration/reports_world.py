@@ -194,7 +194,7 @@ class Truth:
         """Give every window that must be told."""
         for end in self._ends(10 * SECOND_MS, 120 * SECOND_MS):
             yield self._frauds(end - 120 * SECOND_MS, end)
-        for end in self._ends(30 * SECOND_MS, 30 * SECOND_MS, lambda one: one.verdict is Verdict.CLEAR):
+        for end in self._ends(30 * SECOND_MS, 30 * SECOND_MS, lambda one: one.verdict is not Verdict.FLAGGED):
             yield self._merchants(end - 30 * SECOND_MS, end)
         for end in self._ends(HOUR_MS, HOUR_MS):
             yield self._high_value(end - HOUR_MS, end)
@@ -247,7 +247,7 @@ class Truth:
         return document
 
     def _merchants(self, start: int, end: int) -> dict[str, Any]:
-        inside = [one.transaction for one in self._inside(start, end) if one.verdict is Verdict.CLEAR]
+        inside = [one.transaction for one in self._inside(start, end) if one.verdict is not Verdict.FLAGGED]
         if len({one.subject for one in inside}) < K:
             return self._base("merchants", start, end, None)
         document = self._base("merchants", start, end, len(inside))

@@ -90,16 +90,17 @@ def test_merchants_are_ranked_by_count_then_amount_then_id_whatever_the_order_of
         assert document.rows[1].amounts == {"EUR": 600}
 
 
-def test_only_clear_payments_count_for_merchants_and_twenty_are_told() -> None:
+def test_flagged_payments_do_not_count_for_merchants_and_twenty_are_told() -> None:
     report = Merchants()
     for number in range(30):
         for person in (1, 2):
             report.add(paid(1_000, person, merchant=f"shop-{number:02d}"), WIDTHS)
     report.add(paid(1_000, 7, verdict="flagged"), WIDTHS)
-    report.add(paid(1_000, 8, verdict="not-scorable"), WIDTHS)
+    report.add(paid(1_000, 8, verdict="not-scorable", merchant="shop-00"), WIDTHS)
     assert report.close(29_999, WIDTHS, 2, {}) == []
     (document,) = report.close(30_000, WIDTHS, 2, {})
-    assert (document.count, len(document.rows), document.suppressed) == (60, MOST_ROWS, 0)
+    assert (document.count, len(document.rows), document.suppressed) == (61, MOST_ROWS, 0)
+    assert (document.rows[0].id, document.rows[0].count) == ("shop-00", 3)
 
 
 def test_the_amount_of_one_person_is_not_told_in_a_currency_of_their_own() -> None:

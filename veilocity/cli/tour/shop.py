@@ -19,7 +19,9 @@ def _frauds(visit: Visit) -> Found:
 
 
 def _merchants(visit: Visit) -> Found:
-    return reported(visit, "merchants", "{windows} windows of 30 s with the top 20 of payments that are clear; {count} in the newest.")
+    return reported(
+        visit, "merchants", "{windows} windows of 30 s with the top 20 of payments that are not flagged; {count} in the newest."
+    )
 
 
 def _outputs(visit: Visit) -> Found:
