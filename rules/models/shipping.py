@@ -1,7 +1,7 @@
 """The example models that Veilocity brings, and how a folder of versions gets into another one.
 
-They were trained on simulated weeks by `veilocity models train --seed 7`, so that a fresh system shows what learned rules do. They are no
-models for real payments: their cards say so.
+They were trained on simulated weeks by `veilocity models train --weeks 4 --seed 7`, so that a fresh system shows what learned rules do.
+They are no models for real payments, and their cards say so.
 """
 
 from __future__ import annotations

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from rules.models.archive import from_bytes, to_bytes
 from rules.models.registry import Registry
 from rules.models.shipping import SHIPPED, install
 from veilocity import settings as kernel_settings
@@ -73,16 +75,24 @@ def test_the_score_of_a_new_payment_is_told(folder: Path, name: str) -> None:
     assert found.state is State.OK and f"{name} {version} gave a payment 0.2500" in found.sentence and "amount 5" in found.sentence
 
 
-@pytest.mark.parametrize("only_one", [False, True])
-def test_versions_are_seen_to_change_and_what_was_in_force_is_again(folder: Path, *, only_one: bool) -> None:
+def _second(folder: Path) -> str:
+    """Store boosting with another threshold, and return its version."""
+    (entry,) = (one for one in Registry(SHIPPED).entries() if one.name == "boosting")
+    model = from_bytes(Registry(SHIPPED).data(entry.name, entry.version))
+    object.__setattr__(model, "threshold", 0.75)
+    data = to_bytes(model)
+    return Registry(folder).add(data, msgspec.structs.replace(entry.card, sha256=hashlib.sha256(data).hexdigest()))
+
+
+@pytest.mark.parametrize("has_two", [False, True])
+def test_versions_are_seen_to_change_and_what_was_in_force_is_again(folder: Path, *, has_two: bool) -> None:
     registry = Registry(folder)
-    if only_one:
-        registry.rollback("boosting", NOW_MS)
+    other = _second(folder) if has_two else "none of it"
     before = [(model.name, model.version) for model in registry.active()]
     found = swapped(_Answering(folder))
-    assert found.state is State.OK and "nothing was restarted" in found.sentence
+    assert found.state is State.OK and f"then from {other}, then" in found.sentence
     assert [(model.name, model.version) for model in registry.active()] == before
-    assert len(registry.history()) == (5 if only_one else 4)
+    assert [change.action for change in registry.history()[-2:]] == (["promote", "rollback"] if has_two else ["rollback", "promote"])
 
 
 def test_a_service_that_takes_up_nothing_fails_and_the_version_is_put_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
