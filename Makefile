@@ -1,6 +1,6 @@
 # Everything a person does with a checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test explore check monitoring kibana-smoke format bench bench-ingest bench-e2e bench-quality bench-models bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries bench-dashboard soak soak-privacy soak-storage clean
+.PHONY: help demo demo-extras install test explore check monitoring kibana-smoke format bench bench-ingest bench-e2e bench-quality bench-models bench-sketches bench-privacy bench-privacy-stream bench-storage bench-queries bench-dashboard soak soak-privacy soak-storage clean
 
 # Options for what runs: make demo ARGS="--fresh", make test ARGS="tests/unit -k lock".
 ARGS ?=
@@ -16,6 +16,12 @@ demo: ## install what a run needs, start everything, print one address; Ctrl-C s
 	@./devstack/bootstrap.sh run
 	@./devstack/bootstrap.sh mosquitto
 	@exec $(BIN)/veilocity up $(ARGS)
+
+demo-extras: ## the same with PostgreSQL, Cassandra and a schema registry; takes 1.5 GB of memory more
+	@./devstack/bootstrap.sh extras
+	@./devstack/bootstrap.sh mosquitto
+	@./devstack/bootstrap.sh postgres
+	@exec $(BIN)/veilocity up --extras $(ARGS)
 
 install: ## install what tests and checks need, too
 	@./devstack/bootstrap.sh dev

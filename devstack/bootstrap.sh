@@ -1,7 +1,8 @@
 #!/bin/sh
-# Prepares a checkout: `bootstrap.sh run` installs what a run needs, `bootstrap.sh dev` what tests and checks need as well,
+# Prepares a checkout: `bootstrap.sh run` installs what a run needs, `bootstrap.sh extras` what the extras need as well,
+# `bootstrap.sh dev` what tests and checks need,
 # `bootstrap.sh browser` a Chromium for the browser tests, `bootstrap.sh prometheus` Debian's Prometheus for those of its rules;
-# `bootstrap.sh mosquitto` Debian's MQTT broker; `bootstrap.sh postgres` its PostgreSQL, for the tests of the extra;
+# `bootstrap.sh mosquitto` Debian's MQTT broker; `bootstrap.sh postgres` its PostgreSQL, for the extra;
 # `bootstrap.sh peers` the libraries that benchmarks compare with, apart from ours; `bootstrap.sh lock` holds uv.lock to pyproject.toml.
 # What is there already costs no request.
 set -eu
@@ -50,12 +51,15 @@ install_uv() {
 
 install() {
   group=$1
-  # What is installed for development is enough for a run.
+  # What is installed for development is enough for the extras, and that for a run.
   stamp=$(cat uv.lock pyproject.toml | cksum)
   if [ -x "$environment/bin/veilocity" ]; then
     [ "$(cat "$environment/installed-dev" 2>/dev/null)" != "$stamp" ] || return 0
-    [ "$group" = dev ] || [ "$(cat "$environment/installed-run" 2>/dev/null)" != "$stamp" ] || return 0
+    [ "$group" = dev ] || [ "$(cat "$environment/installed-extras" 2>/dev/null)" != "$stamp" ] || return 0
+    [ "$group" != run ] || [ "$(cat "$environment/installed-run" 2>/dev/null)" != "$stamp" ] || return 0
   fi
+  # What somebody asked for once stays.
+  [ "$group" != run ] || [ ! -e "$environment/installed-extras" ] || group=extras
   [ ! -e "$environment/installed-dev" ] || group=dev
   make_environment "$environment" --without-pip
   install_uv
@@ -64,8 +68,13 @@ install() {
   [ -n "${HOME:-}" ] || export UV_CACHE_DIR=.veilocity/uv-cache
   # The operating system's certificates count, as they do for its other programs; no other Python is downloaded.
   export UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT="$environment"
-  [ "$group" = dev ] && groups=--dev || groups=--no-dev
-  "$tools/bin/uv" sync --quiet --locked "$groups" --python "$environment/bin/python" ||
+  case $group in
+    dev) groups=--dev ;;
+    extras) groups="--no-dev --all-extras" ;;
+    *) groups=--no-dev ;;
+  esac
+  # shellcheck disable=SC2086  # several options
+  "$tools/bin/uv" sync --quiet --locked $groups --python "$environment/bin/python" ||
     fail "the pinned packages could not be installed: read the lines above, check the connection and start again"
   echo "$stamp" >"$environment/installed-$group"
 }
@@ -192,27 +201,27 @@ install_postgres() {
   home=$cache/postgres
   [ ! -d "$home/usr/lib/postgresql" ] || return 0
   if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    echo "veilocity: no PostgreSQL was found and none can be fetched here: install it to test the extra as well." >&2
+    echo "veilocity: no PostgreSQL was found and none can be fetched here: install it to use the extra." >&2
     return 0
   fi
-  echo "Fetching PostgreSQL for the tests of the extra."
+  echo "Fetching PostgreSQL for its extra."
   mkdir -p "$cache"
   part=$(mktemp -d "$cache/postgres.XXXXXX")
   if fetch_postgres "$part" || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null && fetch_postgres "$part"; }; then
     mv -T "$part/unpacked" "$home" 2>/dev/null || [ -d "$home/usr/lib/postgresql" ] || fail "$home cannot be written: remove it"
   else
-    echo "veilocity: PostgreSQL could not be fetched: run apt-get update, or install it by hand, to test the extra as well." >&2
+    echo "veilocity: PostgreSQL could not be fetched: run apt-get update, or install it by hand, to use the extra." >&2
   fi
   rm -rf "$part"
 }
 
 case "${1:-}" in
-  run | dev) install "$1" ;;
+  run | extras | dev) install "$1" ;;
   browser) install_browser ;;
   prometheus) install_prometheus ;;
   mosquitto) install_mosquitto ;;
   postgres) install_postgres ;;
   peers) install_peers ;;
   lock) check_lock ;;
-  *) fail "usage: bootstrap.sh run|dev|browser|prometheus|mosquitto|postgres|peers|lock" ;;
+  *) fail "usage: bootstrap.sh run|extras|dev|browser|prometheus|mosquitto|postgres|peers|lock" ;;
 esac

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from devstack import extras as extra_parts
 from devstack import mosquitto
 from devstack.cancellation import Cancellation, Cancelled, signals_cancel
 from devstack.environment import changed
@@ -30,6 +31,7 @@ def run(  # every one is an option of the command
     people: int,
     speed: float,
     seed: int,
+    extras: bool = False,
     greet: Callable[[Settings], str] | None = None,
 ) -> int:
     """Run the whole system until somebody stops it.
@@ -41,6 +43,7 @@ def run(  # every one is an option of the command
         people: size of the simulated city.
         speed: simulated seconds per second.
         seed: of the simulated city.
+        extras: start the stores and feeds beside the main way, as far as what they need is installed.
         greet: called once everything runs, with the settings in force; returns how to log in.
 
     Returns:
@@ -58,10 +61,11 @@ def run(  # every one is an option of the command
     # A broker of one's own wins over one that is started here, as with every server.
     has_broker = "mqtt_host" not in settings.model_fields_set and mosquitto.find(settings) is not None
     services = configured(settings)
+    more = extra_parts.chosen(settings, status.reporter.say) if extras else extra_parts.NOTHING
     stack = Stack(
         settings,
-        servers=(*SERVERS, "mosquitto") if has_broker else SERVERS,
-        services=(*services, "mqtt") if has_broker else services,
+        servers=(*SERVERS, *(("mosquitto",) if has_broker else ()), *more.servers),
+        services=(*services, *(("mqtt",) if has_broker else ()), *more.services),
         simulation=Simulation(people, speed, seed) if feed else None,
         fresh=fresh,
         reporter=status.reporter,
@@ -102,6 +106,8 @@ def _announce(status: Status, stack: Stack, greeting: str | None) -> None:
         status.reporter.say(
             f"Over MQTT they publish to port {stack.settings.mqtt_port} as user {mosquitto.PHONES}; the password is in {password}"
         )
+    if "postgres" in stack.names:
+        status.reporter.say(extra_parts.way_into_postgres(stack.settings))
     status.reporter.say(f"Veilocity is live at {stack.address('dashboard')}")
 
 

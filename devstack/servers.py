@@ -20,10 +20,10 @@ from devstack.process import Folders, ProcessSpec
 from veilocity.errors import DependencyError
 from veilocity.settings import Settings
 
-__all__ = ["OPTIONAL", "PORTS", "SERVERS", "elasticsearch", "kafka", "mongodb", "mosquitto", "point_at", "point_at_mosquitto"]
+__all__ = ["OPTIONAL", "PORTS", "SERVERS", "as_nobody", "elasticsearch", "kafka", "mongodb", "mosquitto", "point_at", "point_at_mosquitto"]
 
 SERVERS = ("kafka", "elasticsearch", "mongodb")
-OPTIONAL = ("mosquitto", "cassandra", "apicurio")
+OPTIONAL = ("mosquitto", "cassandra", "apicurio", "postgres")
 """Servers that run where they were asked for."""
 PORTS = {
     "kafka": ("kafka", "kafka_controller"),
@@ -32,6 +32,7 @@ PORTS = {
     "mosquitto": ("mosquitto",),
     "cassandra": ("cassandra", "cassandra_storage"),
     "apicurio": ("apicurio", "apicurio_management"),
+    "postgres": ("postgres",),
 }
 """The ports that each server listens on, by the name under which they are remembered."""
 
@@ -147,7 +148,7 @@ def elasticsearch(
         "ES_JAVA_OPTS": "-Xms512m -Xmx512m -XX:-AlwaysPreTouch -XX:TieredStopAtLevel=1 -XX:-HeapDumpOnOutOfMemoryError "
         "-Xlog:disable -Xlog:all=warning:stderr",
     }
-    prefix = _as_nobody((config, data, logs, temporary)) if os.geteuid() == 0 else ()
+    prefix = as_nobody("Elasticsearch", (config, data, logs, temporary)) if os.geteuid() == 0 else ()
     argv = (*prefix, str(home / "bin" / "elasticsearch"))
     return ProcessSpec("elasticsearch", argv, lambda: probes.elasticsearch_answers(settings), environment)
 
@@ -178,14 +179,14 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _as_nobody(owned: tuple[Path, ...]) -> tuple[str, ...]:
+def as_nobody(name: str, owned: tuple[Path, ...]) -> tuple[str, ...]:
     """Return the command that starts a program as `nobody`, who then owns those folders.
 
     The program keeps one right, to pass folders closed to others: checkouts and caches below /root would be out of its reach.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise DependencyError("Elasticsearch refuses to run as root: start as an ordinary user, or install setpriv (package util-linux)")
+        raise DependencyError(f"{name} refuses to run as root: start as an ordinary user, or install setpriv (package util-linux)")
     for folder in owned:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, _UNPRIVILEGED, _UNPRIVILEGED)

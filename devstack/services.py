@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from devstack import java, probes
 from devstack.environment import variables
+from devstack.extras import METRICS_PORTS
 from devstack.process import ProcessSpec
 from veilocity.settings import Settings
 
@@ -23,6 +24,7 @@ PORTS = {
     "notify": "notifications_metrics_port",
     "mqtt": "mqtt_metrics_port",
     "reports": "reports_metrics_port",
+    **METRICS_PORTS,
 }
 """The setting that holds each service's port."""
 
@@ -34,6 +36,7 @@ _HOSTS = {
     "notify": "metrics_host",
     "mqtt": "metrics_host",
     "reports": "metrics_host",
+    **dict.fromkeys(METRICS_PORTS, "metrics_host"),
 }
 
 # Without the working folder on its path: a folder of the user called `rules` must not be taken for ours.
@@ -66,7 +69,7 @@ def service(name: str, settings: Settings, base: Mapping[str, str]) -> ProcessSp
         machine = java.choose(java.SPARK, java.installed(base))
         environment |= {"JAVA_HOME": str(machine.home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     url = f"{address(name, settings)}/healthz"
-    argv = (*_PYTHON, "-m", "veilocity.cli", name)
+    argv = (*_PYTHON, "-m", "veilocity.cli", *(name.split("-") if name in METRICS_PORTS else (name,)))
     return ProcessSpec(name, argv, lambda: probes.http_answers(url), environment, restarts=True)
 
 

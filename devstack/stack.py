@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from devstack import java, ports, servers, services, sessions
+from devstack import extras, java, ports, postgres_node, servers, services, sessions
 from devstack.apicurio import apicurio
 from devstack.cancellation import Cancellation
 from devstack.cassandra import cassandra
@@ -36,10 +36,10 @@ __all__ = ["Simulation", "Stack"]
 
 _ADDRESS_SETTINGS = {"kafka": "kafka_bootstrap", "elasticsearch": "elasticsearch_url", "mongodb": "mongodb_uri", "mosquitto": "mqtt_host"}
 _JAVA_NEEDS = {"kafka": java.KAFKA, "elasticsearch": java.ELASTICSEARCH, **dict.fromkeys(services.ON_SPARK, java.SPARK)}
-_ADDRESS_SETTINGS |= {"cassandra": "cassandra_hosts", "apicurio": "registry_url"}
+_ADDRESS_SETTINGS |= {"cassandra": "cassandra_hosts", "apicurio": "registry_url", "postgres": "postgres_dsn"}
 _JAVA_NEEDS |= {"cassandra": java.CASSANDRA, "apicurio": java.APICURIO}
 _MAKERS = {"kafka": servers.kafka, "elasticsearch": servers.elasticsearch, "mongodb": servers.mongodb, "mosquitto": servers.mosquitto}
-_MAKERS |= {"cassandra": cassandra, "apicurio": apicurio}
+_MAKERS |= {"cassandra": cassandra, "apicurio": apicurio, "postgres": postgres_node.postgres}
 _PUBLIC = ("ingest", "dashboard")
 SIMULATOR = "simulate"
 
@@ -76,7 +76,8 @@ class Stack:
         Args:
             settings: as loaded; `state_dir` is where everything of this run lies.
             servers: those of `SERVERS` and `OPTIONAL` to start.
-            services: those of `services.PORTS` to start; topics are made when there is any.
+            services: those of `services.PORTS` to start; topics are made when there is any. The server of an extra whose service is
+                among them comes back when it dies.
             simulation: feeds the gateway as soon as that answers.
             fresh: start with empty data.
             reporter: told what happens, for people.
@@ -250,6 +251,8 @@ class Stack:
         self.settings = servers.point_at(self.settings, {name: chosen[name] for name in self._servers})
         if "mosquitto" in self._servers:
             self.settings = servers.point_at_mosquitto(self.settings, chosen["mosquitto"])
+        if "postgres" in self._servers:
+            self.settings = postgres_node.point_at(self.settings, chosen["postgres"])
         return chosen
 
     def _choose_service_ports(self) -> None:
@@ -300,7 +303,8 @@ class Stack:
                 pool.submit(installer.mongodb)
             for name in self._servers:
                 self._cancellation.check()
-                self._launch(name, _MAKERS[name](self.settings, self.folders, numbers, self._base, installer))
+                spec = _MAKERS[name](self.settings, self.folders, numbers, self._base, installer)
+                self._launch(name, extras.lasting(spec, self._services))
         if set(services.ON_SPARK) & set(self._services) and not self.settings.spark_jars:
             self.settings = changed(self.settings, spark_jars=",".join(str(jar) for jar in installer.spark()))
         self._choose_service_ports()
@@ -312,6 +316,8 @@ class Stack:
             if "kafka" in self._servers:
                 self.wait_ready("kafka")
             ensure_topics(self.settings)
+        if {"postgres", "feeds-postgres"} <= {*self._servers, *self._services}:
+            self._launch(extras.BANK, extras.bank(self.settings, self._base, with_city=self._simulation is not None))
         if self._simulation is not None:
             self.wait_ready("ingest")
             self.simulate(self._simulation)

@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from devstack import extras
 from devstack.process import State
 from devstack.report import LineReporter, Reporter, TerminalReporter
 
@@ -32,6 +33,7 @@ LABELS = {
     "mqtt": "MQTT bridge",
     "reports": "reports (Spark)",
     "simulate": "simulated city",
+    **extras.LABELS,
 }
 _STYLES = {State.READY: "green", State.FAILED: "red", State.RESTARTING: "yellow", State.STOPPED: "dim", State.FINISHED: "green"}
 

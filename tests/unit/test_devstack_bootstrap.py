@@ -83,6 +83,25 @@ def test_what_is_installed_already_is_left_alone(checkout: Path) -> None:
     assert _prepare(checkout).returncode == 1
 
 
+@pytest.mark.parametrize(("asked", "options"), [("run", "--no-dev"), ("extras", "--no-dev --all-extras"), ("dev", "--dev")])
+def test_the_libraries_of_extras_are_installed_for_who_asks_and_stay(checkout: Path, asked: str, options: str) -> None:
+    for folder in (".venv/bin", ".veilocity/uv/bin"):
+        (checkout / folder).mkdir(parents=True)
+    (checkout / "bin" / "mkdir").symlink_to(shutil.which("mkdir") or "")
+    for name in (".venv/bin/python", ".veilocity/uv/bin/python"):
+        _program(checkout, f"../{name}", "exit 0")
+    version = re.search(r"^UV_VERSION=(.+)$", (_ROOT / "devstack" / "bootstrap.sh").read_text(encoding="utf-8"), re.MULTILINE)
+    assert version
+    _program(checkout, "../.veilocity/uv/bin/uv", f'if [ "$1" = --version ]; then echo uv {version[1]}; else echo "$*" >>asked; fi')
+    assert _prepare(checkout, asked).stderr == ""
+    told = (checkout / "asked").read_text(encoding="utf-8")
+    assert f"--locked {options} --python" in told
+    (checkout / "uv.lock").write_text("changed")
+    assert _prepare(checkout, "run").stderr == ""
+    again = (checkout / "asked").read_text(encoding="utf-8").removeprefix(told)
+    assert f"--locked {options} --python" in again
+
+
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Chrome in /Applications cannot be hidden")
 def test_no_browser_and_no_way_to_install_one_is_a_sentence_not_an_end(checkout: Path) -> None:
     done = _prepare(checkout, "browser")

@@ -55,13 +55,14 @@ def up(
     people: Annotated[int, typer.Option(min=1, help="People in the simulated city.")] = 400,
     speed: Annotated[float, typer.Option(min=0.1, help="Simulated seconds per second.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of the simulated city.")] = 7,
+    extras: Annotated[bool, typer.Option("--extras", help="Start PostgreSQL, Cassandra and a schema registry, too.")] = False,
 ) -> None:
     """Start everything on this machine and print one address; Ctrl-C stops it."""
     from devstack import launcher  # noqa: PLC0415  # a room, imported when needed
 
     loaded = prepare("up")
     greet = accounts_commands.first_account
-    raise typer.Exit(launcher.run(loaded, feed=feed, fresh=fresh, people=people, speed=speed, seed=seed, greet=greet))
+    raise typer.Exit(launcher.run(loaded, feed=feed, fresh=fresh, people=people, speed=speed, seed=seed, extras=extras, greet=greet))
 
 
 @app.command()

@@ -33,7 +33,8 @@ def asked(visit: Visit, wanted: str, port: str, what: str, command: str) -> Foun
     """
     settings = visit.settings
     if not setting(settings, wanted):
-        return absent(f"not here because VEILOCITY_{wanted.upper()} is not set: {what} is an extra that `{command}` runs.")
+        name = f"VEILOCITY_{wanted.upper()}"
+        return absent(f"not here because {name} is not set: {what} is an extra that `{command}` runs, as does `veilocity up --extras`.")
     where = f"http://{host('rules', settings)}:{setting(settings, port)}"
     try:
         status = httpx.get(f"{where}/healthz", timeout=3.0).status_code
