@@ -83,7 +83,9 @@ def keep_writing(loaded: settings.Settings, stop: Event, *, with_city: bool) -> 
             connection = connect(loaded.postgres_dsn.get_secret_value(), "veilocity bank")
             try:
                 while not stop.wait(_EVERY_S):
-                    _write(connection, next(source), _moment(loaded, with_city))
+                    moment = _moment(loaded, with_city)
+                    if moment is not None:
+                        _write(connection, next(source), moment)
             finally:
                 connection.close()
         except RetryableError as away:
@@ -91,9 +93,12 @@ def keep_writing(loaded: settings.Settings, stop: Event, *, with_city: bool) -> 
             stop.wait(_AGAIN_S)
 
 
-def _moment(loaded: settings.Settings, with_city: bool) -> datetime:
-    at_ms = read_position(loaded.data_dir / "simulator.json") if with_city else None
-    return datetime.now(UTC) if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
+def _moment(loaded: settings.Settings, with_city: bool) -> datetime | None:
+    """Return the time of a payment; None while the city sleeps: a payment of today would make all of its yesterday late."""
+    if not with_city:
+        return datetime.now(UTC)
+    at_ms = read_position(loaded.data_dir / "simulator.json")
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def _write(connection: Connection, payment: Payment, moment: datetime) -> None:
