@@ -75,7 +75,8 @@ def _field(field: msgspec.inspect.Field, known: set[str]) -> dict[str, Any]:
     described: dict[str, Any] = {"name": field.name, "type": _type(field.type, known)}
     if not field.required:
         default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-        described["default"] = msgspec.to_builtins(default)
+        # As JSON has it: a tuple is no array to Avro.
+        described["default"] = msgspec.json.decode(msgspec.json.encode(default))
     return described
 
 
