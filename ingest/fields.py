@@ -11,11 +11,11 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from veilocity.contracts import CardId, DeviceId, Reject, SubjectId, UserId
 from veilocity.errors import InvalidInputError, RejectError, RejectReason
-from veilocity.eventtime import EARLIEST_NS, NS_PER_S, ns_from_ms
+from veilocity.eventtime import EARLIEST_NS, NS_PER_S, ms_from_ns, ns_from_iso, ns_from_ms
 from veilocity.geo import valid_coordinates
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "place",
     "reject",
     "required_identifier",
+    "stated_ms",
     "text",
     "whole_number",
 ]
@@ -42,6 +43,7 @@ _DAMAGED = re.compile(
     """,
     re.VERBOSE,
 )
+_LARGEST_MS = 2**62
 _WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
 
 
@@ -237,3 +239,27 @@ def _shown(item: object) -> str:
     except (RecursionError, ValueError):
         # ValueError: Python refuses to print integers of more than 4,300 digits.
         return "(an item that cannot be shown as JSON)"
+
+
+def stated_ms(item: dict[str, Any], name: str) -> int:
+    """Return a time that an item states once: as text under `<name>_at`, or as integer milliseconds since 1970 UTC under `<name>_ms`.
+
+    Raises:
+        InvalidInputError: ``missing_field`` or ``invalid_time``.
+
+    >>> stated_ms({"event_at": "1970-01-01T00:00:01Z"}, "event"), stated_ms({"event_ms": 1000}, "event")
+    (1000, 1000)
+    """
+    as_text, as_ms = item.get(f"{name}_at"), item.get(f"{name}_ms")
+    if as_text is None and as_ms is None:
+        raise InvalidInputError(RejectReason.MISSING_FIELD, f"{name}_at or {name}_ms is missing")
+    if as_text is not None and as_ms is not None:
+        raise InvalidInputError(RejectReason.INVALID_TIME, f"state {name}_at or {name}_ms, not both")
+    if as_text is not None:
+        if not isinstance(as_text, str):
+            raise InvalidInputError(RejectReason.INVALID_TIME, f"{name}_at must be text such as 2025-06-14T21:17:02.5Z")
+        return ms_from_ns(ns_from_iso(as_text))
+    time_ms = whole_number(as_ms)
+    if time_ms is None or abs(time_ms) > _LARGEST_MS:
+        raise InvalidInputError(RejectReason.INVALID_TIME, f"{name}_ms must be integer milliseconds since 1970 UTC")
+    return time_ms

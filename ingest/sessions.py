@@ -10,18 +10,17 @@ from typing import Any
 
 import msgspec
 
-from ingest.fields import Arrival, Resolver, check_time, identifier, reject, required_identifier, text, whole_number
+from ingest.fields import Arrival, Resolver, check_time, identifier, reject, required_identifier, stated_ms, text
 from ingest.outcome import Outcome, bounded, refuse_body
 from ingest.transactions import items_of
 from veilocity.contracts import CardId, DeviceId, SessionEvent, SessionEventType, UserId
 from veilocity.errors import InvalidInputError, RejectReason
-from veilocity.eventtime import ms_from_ns, ns_from_iso, ns_from_ms
+from veilocity.eventtime import ns_from_ms
 
 __all__ = ["SOURCE", "parse"]
 
 SOURCE = "sessions"
 _TYPES = {kind.value: kind for kind in SessionEventType}
-_LARGEST_MS = 2**62
 
 
 class _BadLine(msgspec.Struct):
@@ -80,7 +79,7 @@ def _event(item: Any, arrival: Arrival, resolver: Resolver) -> SessionEvent:
     user, device, card = (identifier(item.get(name), name) for name in ("user", "device", "card"))
     if user is None and device is None and card is None:
         raise InvalidInputError(RejectReason.MISSING_FIELD, "a browsing event needs a user, a device or a card")
-    event_ms = _event_ms(item)
+    event_ms = stated_ms(item, "event")
     check_time(ns_from_ms(event_ms), arrival)
     known_user = None if user is None else UserId(user)
     known_device = None if device is None else DeviceId(device)
@@ -95,22 +94,6 @@ def _event(item: Any, arrival: Arrival, resolver: Resolver) -> SessionEvent:
         traffic_source=text(item.get("traffic_source"), "traffic_source"),
         device_type=text(item.get("device_type"), "device_type"),
     )
-
-
-def _event_ms(item: dict[str, Any]) -> int:
-    stated, stated_ms = item.get("event_at"), item.get("event_ms")
-    if stated is None and stated_ms is None:
-        raise InvalidInputError(RejectReason.MISSING_FIELD, "event_at or event_ms is missing")
-    if stated is not None and stated_ms is not None:
-        raise InvalidInputError(RejectReason.INVALID_TIME, "state event_at or event_ms, not both")
-    if stated is not None:
-        if not isinstance(stated, str):
-            raise InvalidInputError(RejectReason.INVALID_TIME, "event_at must be text such as 2025-06-14T21:17:02.5Z")
-        return ms_from_ns(ns_from_iso(stated))
-    time_ms = whole_number(stated_ms)
-    if time_ms is None or abs(time_ms) > _LARGEST_MS:
-        raise InvalidInputError(RejectReason.INVALID_TIME, "event_ms must be integer milliseconds since 1970 UTC")
-    return time_ms
 
 
 def _type(value: object) -> SessionEventType:

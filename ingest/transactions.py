@@ -14,18 +14,17 @@ from typing import Any
 
 import msgspec
 
-from ingest.fields import Arrival, Resolver, check_time, identifier, number, place, reject, required_identifier, text, whole_number
+from ingest.fields import Arrival, Resolver, check_time, identifier, number, place, reject, required_identifier, stated_ms, text
 from ingest.money import currency_code, minor_units
 from ingest.outcome import Outcome, bounded, refuse_body
 from veilocity.contracts import CardId, Channel, DeviceId, Transaction, UserId
 from veilocity.errors import InvalidInputError, RejectReason
-from veilocity.eventtime import ms_from_ns, ns_from_iso, ns_from_ms
+from veilocity.eventtime import ns_from_ms
 
 __all__ = ["SOURCE", "items_of", "judge", "parse", "transaction_of"]
 
 SOURCE = "transactions"
 _CHANNELS = {channel.value: channel for channel in Channel}
-_LARGEST_MS = 2**62
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 # Decimal keeps an amount as it was written: 107.23 never becomes 107.230000000000004.
@@ -99,7 +98,7 @@ def transaction_of(item: Any, arrival: Arrival, resolver: Resolver) -> Transacti
         raise InvalidInputError(RejectReason.MALFORMED, "a payment must be a JSON object")
     payment_id = required_identifier(item.get("id"), "id")
     card, device, user = _payer(item)
-    authorised_ms = _authorised_ms(item)
+    authorised_ms = stated_ms(item, "authorised")
     check_time(ns_from_ms(authorised_ms), arrival)
     currency = currency_code(item.get("currency"))
     where = place(item.get("lat"), item.get("lon"))
@@ -133,22 +132,6 @@ def _payer(item: dict[str, Any]) -> tuple[CardId | None, DeviceId | None, UserId
         None if device is None else DeviceId(device),
         None if user is None else UserId(user),
     )
-
-
-def _authorised_ms(item: dict[str, Any]) -> int:
-    stated, stated_ms = item.get("authorised_at"), item.get("authorised_ms")
-    if stated is None and stated_ms is None:
-        raise InvalidInputError(RejectReason.MISSING_FIELD, "authorised_at or authorised_ms is missing")
-    if stated is not None and stated_ms is not None:
-        raise InvalidInputError(RejectReason.INVALID_TIME, "state authorised_at or authorised_ms, not both")
-    if stated is not None:
-        if not isinstance(stated, str):
-            raise InvalidInputError(RejectReason.INVALID_TIME, "authorised_at must be text such as 2025-06-14T21:17:02.5Z")
-        return ms_from_ns(ns_from_iso(stated))
-    time_ms = whole_number(stated_ms)
-    if time_ms is None or abs(time_ms) > _LARGEST_MS:
-        raise InvalidInputError(RejectReason.INVALID_TIME, "authorised_ms must be integer milliseconds since 1970 UTC")
-    return time_ms
 
 
 def _required_text(item: dict[str, Any], name: str) -> str:

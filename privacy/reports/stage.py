@@ -27,19 +27,17 @@ from privacy.reports.publishing import Publisher
 from privacy.reports.pulse import Marks
 from privacy.reports.state import ReportState, ReportTerms, absorb
 from privacy.reports.taking import Taken, taken
+from storage.mongo import MONGODB
+from storage.patience import insist
 from storage.reports import ReportDocument, ReportStore
 from veilocity import topics
-from veilocity.errors import StoreUnavailableError
 from veilocity.kafka import topic_name
-from veilocity.logs import get_logger
 from veilocity.settings import Settings
 from veilocity.spark import source_options
 
 __all__ = ["QUERY_NAME", "Sinks", "Stage", "start_query"]
 
 QUERY_NAME = "reports"
-_LOG = get_logger(__name__)
-_ASK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +121,7 @@ class Stage:
 
     def _store(self, documents: Sequence[ReportDocument]) -> None:
         """Write to MongoDB, and wait for it as long as it is away: a process that began anew would only wait, too."""
-        while True:
-            try:
-                self._sinks.store.write(documents)
-            except StoreUnavailableError:
-                _LOG.info("Waiting for MongoDB.")
-                if self._stop.wait(_ASK_AGAIN_S):
-                    raise
-            else:
-                return
+        insist(MONGODB, lambda: self._sinks.store.write(documents), self._stop)
 
 
 def start_query(

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from privacy.reports import stage as stages
 from privacy.reports.clock import Clock, Mark
 from privacy.reports.events import Payment, Widths
 from privacy.reports.ledger import ReportLedger
@@ -68,9 +67,8 @@ def read() -> Taken:
 
 
 def test_windows_are_in_every_sink_before_the_ledger_says_so_and_a_store_that_is_away_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(stages, "_ASK_AGAIN_S", 0.0)
     told = Told(tmp_path, away=2, stop=threading.Event())
     told.stage.process(read(), 0, END, 0.1)
     windows = told.calls[0][1]
