@@ -116,33 +116,38 @@ install_browser() {
     echo "veilocity: Chromium could not be installed: install it by hand to run the browser tests as well." >&2
 }
 
+# Puts a package of Debian's into the cache: unpacked and not installed, so it needs no rights and starts no service. apt verifies what it downloads.
+# Its name here (fetch_NAME downloads and unpacks it), its title, a path that is there when it is complete, what to say, and what it is for.
+unpack_from_debian() {
+  # The same cache as devstack/install.py has.
+  cache=${VEILOCITY_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
+  [ -n "${VEILOCITY_CACHE_DIR:-}" ] || cache=${cache:+$cache/veilocity}
+  cache=${cache:-.veilocity/cache}
+  home=$cache/$1
+  [ ! -x "$home/$3" ] || return 0
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    echo "veilocity: no $2 was found and none can be fetched here: install it $5." >&2
+    return 0
+  fi
+  echo "$4"
+  mkdir -p "$cache"
+  part=$(mktemp -d "$cache/$1.XXXXXX")
+  # A fresh system knows no packages yet, and only root may change that.
+  if "fetch_$1" "$part" || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null && "fetch_$1" "$part"; }; then
+    mv -T "$part/unpacked" "$home" 2>/dev/null || [ -x "$home/$3" ] || fail "$home cannot be written: remove it"
+  else
+    echo "veilocity: $2 could not be fetched: run apt-get update, or install it by hand, $5." >&2
+  fi
+  rm -rf "$part"
+}
+
 fetch_prometheus() {
   (cd "$1" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb unpacked) >/dev/null 2>&1
 }
 
 install_prometheus() {
   ! { command -v promtool && command -v prometheus; } >/dev/null || return 0
-  # The same cache as devstack/install.py has.
-  cache=${VEILOCITY_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
-  [ -n "${VEILOCITY_CACHE_DIR:-}" ] || cache=${cache:+$cache/veilocity}
-  cache=${cache:-.veilocity/cache}
-  home=$cache/prometheus
-  [ ! -x "$home/usr/bin/promtool" ] || return 0
-  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    echo "veilocity: no Prometheus was found and none can be fetched here: install it to test its rules as well." >&2
-    return 0
-  fi
-  echo "Fetching Prometheus for the tests of its rules."
-  mkdir -p "$cache"
-  # Unpacked and not installed: it needs no rights and starts no service. apt verifies what it downloads.
-  part=$(mktemp -d "$cache/prometheus.XXXXXX")
-  # A fresh system knows no packages yet, and only root may change that.
-  if fetch_prometheus "$part" || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null && fetch_prometheus "$part"; }; then
-    mv -T "$part/unpacked" "$home" 2>/dev/null || [ -x "$home/usr/bin/promtool" ] || fail "$home cannot be written: remove it"
-  else
-    echo "veilocity: Prometheus could not be fetched: run apt-get update, or install it by hand, to test its rules as well." >&2
-  fi
-  rm -rf "$part"
+  unpack_from_debian prometheus Prometheus usr/bin/promtool "Fetching Prometheus for the tests of its rules." "to test its rules as well"
 }
 
 fetch_mosquitto() {
@@ -158,24 +163,7 @@ fetch_mosquitto() {
 
 install_mosquitto() {
   [ ! -x /usr/sbin/mosquitto ] && ! command -v mosquitto >/dev/null || return 0
-  cache=${VEILOCITY_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
-  [ -n "${VEILOCITY_CACHE_DIR:-}" ] || cache=${cache:+$cache/veilocity}
-  cache=${cache:-.veilocity/cache}
-  home=$cache/mosquitto
-  [ ! -x "$home/usr/sbin/mosquitto" ] || return 0
-  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    echo "veilocity: no Mosquitto was found and none can be fetched here: install it to let phones publish over MQTT." >&2
-    return 0
-  fi
-  echo "Fetching Mosquitto for phones that publish over MQTT."
-  mkdir -p "$cache"
-  part=$(mktemp -d "$cache/mosquitto.XXXXXX")
-  if fetch_mosquitto "$part" || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null && fetch_mosquitto "$part"; }; then
-    mv -T "$part/unpacked" "$home" 2>/dev/null || [ -x "$home/usr/sbin/mosquitto" ] || fail "$home cannot be written: remove it"
-  else
-    echo "veilocity: Mosquitto could not be fetched: run apt-get update, or install it by hand, to let phones publish over MQTT." >&2
-  fi
-  rm -rf "$part"
+  unpack_from_debian mosquitto Mosquitto usr/sbin/mosquitto "Fetching Mosquitto for phones that publish over MQTT." "to let phones publish over MQTT"
 }
 
 fetch_postgres() {
@@ -195,24 +183,7 @@ install_postgres() {
   for program in /usr/lib/postgresql/*/bin/initdb; do
     [ ! -x "$program" ] || return 0
   done
-  cache=${VEILOCITY_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
-  [ -n "${VEILOCITY_CACHE_DIR:-}" ] || cache=${cache:+$cache/veilocity}
-  cache=${cache:-.veilocity/cache}
-  home=$cache/postgres
-  [ ! -d "$home/usr/lib/postgresql" ] || return 0
-  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    echo "veilocity: no PostgreSQL was found and none can be fetched here: install it to use the extra." >&2
-    return 0
-  fi
-  echo "Fetching PostgreSQL for its extra."
-  mkdir -p "$cache"
-  part=$(mktemp -d "$cache/postgres.XXXXXX")
-  if fetch_postgres "$part" || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null && fetch_postgres "$part"; }; then
-    mv -T "$part/unpacked" "$home" 2>/dev/null || [ -d "$home/usr/lib/postgresql" ] || fail "$home cannot be written: remove it"
-  else
-    echo "veilocity: PostgreSQL could not be fetched: run apt-get update, or install it by hand, to use the extra." >&2
-  fi
-  rm -rf "$part"
+  unpack_from_debian postgres PostgreSQL usr/lib/postgresql "Fetching PostgreSQL for its extra." "to use the extra"
 }
 
 case "${1:-}" in
