@@ -9,6 +9,7 @@ import gzip
 from threading import Lock
 
 from flask import Flask, Response, request
+from werkzeug.wsgi import FileWrapper
 
 __all__ = ["compress_static"]
 
@@ -34,7 +35,11 @@ def compress_static(server: Flask) -> None:
         if not fits:
             return response
         response.direct_passthrough = False
+        file = response.response
         body = response.get_data()
+        # It is read. A server whose client has gone may not come to close it.
+        if isinstance(file, FileWrapper):
+            file.close()
         if len(body) < _SMALLEST_BYTES:
             return response
         key = (request.path, response.headers.get("ETag") or str(len(body)))

@@ -240,7 +240,7 @@ class MongoStore:
 
     def _put_positions(self, items: list[_Item]) -> Answer[_Item]:
         """Put people where they are now; reading costs an eighth of replacing, and a phone that stays is most of them."""
-        with translated():
+        with _writing():
             found = self._database[POSITIONS.name].find({"_id": {"$in": [item.id for item in items]}})
             held = {document["_id"]: document for document in found}
         moved = [item for item in items if item.id not in held or _has_moved(item, held[item.id])]
@@ -319,7 +319,8 @@ class MongoStore:
         answer, a write outside of one that meets such a document.
         """
         if self._has_transactions():
-            with translated(), self._client.start_session() as session, session.start_transaction():
+            # A server whose disk is full fails at a transaction that only reads, too.
+            with _writing(), self._client.start_session() as session, session.start_transaction():
                 self._database[PROGRESS.name].find_one({}, {"_id": 1}, session=session)
         self._was_refused = False
 

@@ -26,6 +26,7 @@ _PIECE = 65_536
 _OP_MSG = 2013
 _HEADER = struct.Struct("<iiii")
 _WRITES = frozenset({"insert", "update", "delete"})
+_READS = frozenset({"find"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Weather:
     """Pieces of answers in the middle of which the connection breaks: the store has done the work, and nobody is told."""
     refuses: int = 0
     """Code of MongoDB, or status of HTTP, with which writing requests are answered here and go no further; 0 for none."""
+    refuses_reads: bool = False
+    """Whether MongoDB's `find` is refused, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class _Protocol:
     """How requests are taken apart, and refused."""
 
     read: Callable[[asyncio.StreamReader], Awaitable[bytes]]
-    refusal: Callable[[bytes, int], bytes | None]
-    """Gives the answer to a writing request, None to another one."""
+    refusal: Callable[[bytes, Weather], bytes | None]
+    """Gives the answer to a request that is refused, None to another one."""
 
 
 async def _read_mongodb(reader: asyncio.StreamReader) -> bytes:
@@ -56,12 +59,13 @@ async def _read_mongodb(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(_HEADER.unpack(head)[0] - len(head))
 
 
-def _refuse_mongodb(message: bytes, code: int) -> bytes | None:
+def _refuse_mongodb(message: bytes, weather: Weather) -> bytes | None:
     _, request, _, operation = _HEADER.unpack_from(message)
+    refused = _WRITES | _READS if weather.refuses_reads else _WRITES
     # Flags, then the section with the command, which the client sends first.
-    if operation != _OP_MSG or next(iter(bson.decode(message[21 : 21 + struct.unpack_from("<i", message, 21)[0]]))) not in _WRITES:
+    if operation != _OP_MSG or next(iter(bson.decode(message[21 : 21 + struct.unpack_from("<i", message, 21)[0]]))) not in refused:
         return None
-    answer = b"\0\0\0\0\0" + bson.encode({"ok": 0.0, "code": code, "codeName": "Injected", "errmsg": "answered by a proxy"})
+    answer = b"\0\0\0\0\0" + bson.encode({"ok": 0.0, "code": weather.refuses, "codeName": "Injected", "errmsg": "answered by a proxy"})
     return _HEADER.pack(_HEADER.size + len(answer), request, request, _OP_MSG) + answer
 
 
@@ -71,9 +75,10 @@ async def _read_http(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(int(lengths[0]) if lengths else 0)
 
 
-def _refuse_http(message: bytes, status: int) -> bytes | None:
+def _refuse_http(message: bytes, weather: Weather) -> bytes | None:
     if b"_bulk" not in message.partition(b"\r\n")[0]:
         return None
+    status = weather.refuses
     body = json.dumps({"error": {"type": "injected_exception", "reason": "answered by a proxy"}, "status": status}).encode()
     head = (
         f"HTTP/1.1 {status} Injected\r\nX-elastic-product: Elasticsearch\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
@@ -157,7 +162,7 @@ class SlowProxy:
         while True:
             message = await self._protocol.read(reader)
             weather = self.weather
-            refusal = self._protocol.refusal(message, weather.refuses) if weather.refuses else None
+            refusal = self._protocol.refusal(message, weather) if weather.refuses else None
             if refusal is not None:
                 self.seen["refused"] += 1
                 client.write(refusal)

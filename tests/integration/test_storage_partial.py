@@ -190,3 +190,18 @@ def test_a_store_too_slow_for_a_full_chunk_is_given_smaller_ones(service_setting
     assert attempts > 1
     dump = mongodb_dump(service_settings) if store == "mongodb" else elasticsearch_dump(service_settings)
     assert len(dump["transactions"]) == 400
+
+
+def test_a_server_that_fails_inside_is_waited_for_whatever_it_is_asked(service_settings: Settings) -> None:
+    """As on a full disk; before a write is repeated, a transaction that only reads is tried, and may fail alike."""
+    with writing(service_settings), SlowProxy(service_settings.mongodb_uri.get_secret_value()) as proxy:
+        store = MongoStore(changed(service_settings, mongodb_uri=proxy.address))
+        proxy.weather = Weather(refuses=1, refuses_reads=True)
+        work = store.begin(batch(0))
+        for _ in range(3):
+            with pytest.raises(StoreUnavailableError, match="disk full"):
+                work.go_on()
+        proxy.weather = Weather()
+        assert work.go_on() == []
+        store.close()
+    assert len(mongodb_dump(service_settings)["transactions"]) == 20

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import re
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -67,6 +69,14 @@ def test_static_files_are_compressed_for_those_who_take_it(client: FlaskClient) 
     assert len(packed.data) < len(plain.data) / 2
     assert gzip.decompress(packed.data) == plain.data
     assert "Content-Encoding" not in plain.headers
+
+
+def test_a_reader_who_leaves_leaves_no_file_open(client: FlaskClient) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        client.get("/assets/geo/places.json", headers={"Accept-Encoding": "gzip"}, buffered=False)
+        gc.collect()
+    assert [one for one in said if one.category is ResourceWarning] == []
 
 
 def test_a_file_that_did_not_change_is_not_sent_again(client: FlaskClient) -> None:
