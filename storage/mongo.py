@@ -52,7 +52,7 @@ from storage.refusals import Refusal, to_dead_letter
 from veilocity.errors import SettingsError, StateError, StoreUnavailableError
 from veilocity.settings import Settings
 
-__all__ = ["MONGODB", "MongoStore", "connect", "translated"]
+__all__ = ["MONGODB", "MongoStore", "connect", "translated", "writing"]
 
 MONGODB = "mongodb"
 _TRANSACTION_DOCUMENTS = 1_000
@@ -125,7 +125,7 @@ def _may_pass(cause: OperationFailure) -> bool:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
     """Turn what pymongo raises for a write into our errors; a server that fails inside may have no room.
 
     Raises:
@@ -240,7 +240,7 @@ class MongoStore:
 
     def _put_positions(self, items: list[_Item]) -> Answer[_Item]:
         """Put people where they are now; reading costs an eighth of replacing, and a phone that stays is most of them."""
-        with _writing():
+        with writing():
             found = self._database[POSITIONS.name].find({"_id": {"$in": [item.id for item in items]}})
             held = {document["_id"]: document for document in found}
         moved = [item for item in items if item.id not in held or _has_moved(item, held[item.id])]
@@ -264,7 +264,7 @@ class MongoStore:
         collection = self._database[name]
         if len(operations) > 1 and self._has_transactions():
             try:
-                with _writing(), self._client.start_session() as session, session.start_transaction():
+                with writing(), self._client.start_session() as session, session.start_transaction():
                     collection.bulk_write(operations, ordered=False, session=session)
                 return Answer()
             except BulkWriteError:
@@ -306,7 +306,7 @@ class MongoStore:
         if self._was_refused:
             self._end_forgotten_transactions()
         try:
-            with _writing():
+            with writing():
                 yield
         except StoreUnavailableError:
             self._was_refused = True
@@ -320,7 +320,7 @@ class MongoStore:
         """
         if self._has_transactions():
             # A server whose disk is full fails at a transaction that only reads, too.
-            with _writing(), self._client.start_session() as session, session.start_transaction():
+            with writing(), self._client.start_session() as session, session.start_transaction():
                 self._database[PROGRESS.name].find_one({}, {"_id": 1}, session=session)
         self._was_refused = False
 

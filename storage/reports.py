@@ -14,7 +14,7 @@ import msgspec
 from pymongo import ASCENDING, DESCENDING, ReplaceOne, UpdateOne
 
 from storage.kinds import Document
-from storage.mongo import connect, translated
+from storage.mongo import connect, translated, writing
 from veilocity.errors import StateError
 from veilocity.settings import Settings
 
@@ -185,14 +185,14 @@ class ReportStore:
 
     def ensure(self) -> None:
         """Make the index that every question is answered from."""
-        with translated():
+        with writing():
             self._documents.create_index([("report", ASCENDING), ("end_ms", ASCENDING)])
 
     def write(self, documents: Sequence[ReportDocument]) -> None:
         """Put documents in place of those of the same id, then say which windows are the newest."""
         if not documents:
             return
-        with translated():
+        with writing():
             self._documents.bulk_write(
                 [ReplaceOne({"_id": one.id}, stored(one), upsert=True) for one in documents],
                 ordered=False,
@@ -202,7 +202,7 @@ class ReportStore:
     def delete_before(self, end_ms: int) -> int:
         """Delete the documents of windows that ended before a time; return how many."""
         deleted = 0
-        with translated():
+        with writing():
             for report in REPORT_NAMES:
                 deleted += self._documents.delete_many({"report": report, "end_ms": {"$lt": end_ms}}).deleted_count
         return deleted

@@ -10,7 +10,7 @@ from types import TracebackType
 import msgspec
 
 from storage.kinds import Document
-from storage.mongo import connect, translated
+from storage.mongo import connect, translated, writing
 from veilocity.errors import StateError
 from veilocity.settings import Settings
 
@@ -110,13 +110,13 @@ class SegmentStore:
     def write(self, document: SegmentsDocument) -> bool:
         """Write a document if its window has none; return whether it had none."""
         identity, fields = segments_id(document.start_ms), msgspec.to_builtins(document)
-        with translated():
+        with writing():
             done = self._collection.update_one({"_id": identity}, {"$setOnInsert": fields}, upsert=True)
         return done.upserted_id is not None
 
     def expire(self, before_ms: int) -> int:
         """Delete the documents of windows that ended earlier; return how many."""
-        with translated():
+        with writing():
             old = [one["_id"] for one in self._collection.find({}, {"end_ms": 1}) if int(one["end_ms"]) < before_ms]
             return int(self._collection.delete_many({"_id": {"$in": old}}).deleted_count) if old else 0
 

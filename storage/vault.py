@@ -20,7 +20,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from storage.kinds import Document
-from storage.mongo import MONGODB, connect, translated
+from storage.mongo import MONGODB, connect, translated, writing
 from storage.patience import insist
 from veilocity.errors import KeyMissingError, StoreUnavailableError
 from veilocity.settings import Settings
@@ -55,7 +55,7 @@ class SubjectKeys:
 
     def get_or_create(self, owner: str, fresh: bytes) -> bytes | None:
         """Return the owner's wrapped key, after keeping `fresh` as such if there is none yet; None when the owner is erased."""
-        with translated():
+        with writing():
             for _ in range(_ATTEMPTS):
                 found = self._keys.find_one({"_id": owner})
                 if found is not None:
@@ -84,7 +84,7 @@ class SubjectKeys:
     def erase(self, owner: str) -> None:
         """Delete the owner's wrapped key for good and keep a tombstone; harmless when repeated."""
         erased = {"$unset": {"wrapped": ""}, "$set": {"erased_ms": self._now_ms}}
-        with translated():
+        with writing():
             try:
                 self._keys.update_one({"_id": owner}, erased, upsert=True)
             except DuplicateKeyError:
@@ -93,7 +93,7 @@ class SubjectKeys:
 
     def replace(self, owner: str, old: bytes, new: bytes) -> bool:
         """Keep `new` if the owner's wrapped key still is `old`, and say whether it was; never brings back an erased owner."""
-        with translated():
+        with writing():
             return self._keys.update_one({"_id": owner, "wrapped": old}, {"$set": {"wrapped": new}}).modified_count == 1
 
     def owners(self) -> Iterator[str]:

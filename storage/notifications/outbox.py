@@ -19,7 +19,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from storage.kinds import Document, from_document, to_document
-from storage.mongo import translated
+from storage.mongo import translated, writing
 from storage.notifications.documents import MESSAGES, Message, MessageKind, MessageState, Part
 
 __all__ = ["FORGOTTEN", "Outbox"]
@@ -37,7 +37,7 @@ class Outbox:
 
     def put(self, message: Message) -> None:
         """Insert a message; one of that id that is there already holds."""
-        with translated():
+        with writing():
             try:
                 self._messages.insert_one(to_document(MESSAGES, message))
             except DuplicateKeyError:
@@ -51,7 +51,7 @@ class Outbox:
 
     def settled(self, identity: str) -> None:
         """Note that all cases of a message know that it was made."""
-        with translated():
+        with writing():
             self._messages.update_one({"_id": identity}, {"$set": {"parts": []}})
 
     def recent(self, channel: str, since_ms: int, most: int) -> tuple[list[int], int]:
@@ -72,14 +72,14 @@ class Outbox:
         """Take the message of a receiver that has been due for longest; it is nobody else's for `claim_ms`. None if none is due."""
         asked = {"receiver": receiver, "state": MessageState.PENDING.value, "due_ms": {"$lte": now_ms}}
         change: Document = {"$set": {"due_ms": now_ms + claim_ms}, "$inc": {"attempts": 1}}
-        with translated():
+        with writing():
             found = self._messages.find_one_and_update(asked, change, sort=[("due_ms", ASCENDING)], return_document=ReturnDocument.AFTER)
         return None if found is None else from_document(MESSAGES, found)
 
     def sent(self, message: Message, now_ms: int, keep_ms: int) -> None:
         """Note that the receiver has a message; what it told of people is dropped."""
         ended: Document = {"state": MessageState.SENT.value, "ended_ms": now_ms, "due_ms": now_ms + keep_ms, "lines": [], "reason": ""}
-        with translated():
+        with writing():
             # Whatever another process made of it meanwhile: the receiver has it.
             self._messages.update_one({"_id": message.id, "state": {"$ne": MessageState.SENT.value}}, {"$set": ended})
 
@@ -102,14 +102,14 @@ class Outbox:
 
     def clean(self, now_ms: int) -> int:
         """Delete messages that ended long enough ago; return how many."""
-        with translated():
+        with writing():
             # One by one: some servers read the whole collection for both at once.
             return sum(self._messages.delete_many({"state": state, "due_ms": {"$lte": now_ms}}).deleted_count for state in _ENDED)
 
     def forget(self, alerts: Sequence[str], now_ms: int) -> int:
         """Take alerts of a forgotten person out of messages; return from how many. A message about nothing else is given up."""
         asked = {"lines.id": {"$in": list(alerts)}}
-        with translated():
+        with writing():
             changed = self._messages.update_many(asked, {"$pull": {"lines": {"id": {"$in": list(alerts)}}}}).modified_count
             nothing_left = {"state": MessageState.PENDING.value, "lines": [], "kind": {"$ne": MessageKind.STORM.value}}
             ended = {"state": MessageState.DEAD.value, "ended_ms": now_ms, "reason": FORGOTTEN}
@@ -118,5 +118,5 @@ class Outbox:
 
     def _change(self, message: Message, fields: Document) -> None:
         mine = {"_id": message.id, "state": MessageState.PENDING.value, "attempts": message.attempts}
-        with translated():
+        with writing():
             self._messages.update_one(mine, {"$set": fields})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from time import monotonic, sleep
 
 import msgspec
@@ -20,6 +20,9 @@ from storage.elastic import ElasticStore
 from storage.kinds import ALERTS, TRANSACTIONS, Document
 from storage.mappings import alias, index_name
 from storage.mongo import MongoStore
+from storage.reports import ReportDocument, ReportStore
+from storage.segments_writer import SegmentsDocument, SegmentStore
+from storage.vault import SubjectKeys
 from storage.writers import StoreWriter
 from tests.integration.slow_proxy import SlowProxy, Weather
 from tests.integration.storage_world import (
@@ -205,3 +208,20 @@ def test_a_server_that_fails_inside_is_waited_for_whatever_it_is_asked(service_s
         assert work.go_on() == []
         store.close()
     assert len(mongodb_dump(service_settings)["transactions"]) == 20
+
+
+def test_each_keeper_takes_a_server_that_fails_inside_for_one_that_comes_back(service_settings: Settings) -> None:
+    with SlowProxy(service_settings.mongodb_uri.get_secret_value()) as proxy:
+        proxy.weather = Weather(refuses=1)
+        behind = changed(service_settings, mongodb_uri=proxy.address)
+        report = ReportDocument("frauds:0", "frauds", 0, 120_000, 7)
+        with closing(SubjectKeys(behind)) as keys, closing(ReportStore(behind)) as reports, SegmentStore(behind) as segments:
+            writes: list[Callable[[], object]] = [
+                lambda: keys.get_or_create("somebody", b"wrapped"),
+                lambda: keys.erase("somebody"),
+                lambda: reports.write([report]),
+                lambda: segments.write(SegmentsDocument(0, 3_600_000, 9, 0, 5, ())),
+            ]
+            for write in writes:
+                with pytest.raises(StoreUnavailableError, match="disk full"):
+                    write()
