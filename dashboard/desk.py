@@ -63,7 +63,8 @@ class Desk(Generic[_R]):
         return self._store, self._answer
 
     def _refresh(self) -> None:
-        if self._asked_ms >= 0 and self._clock_ms() - self._asked_ms < self._read_every_ms:
+        # A clock that was put back must not keep the answer of before for as long.
+        if self._asked_ms >= 0 and 0 <= self._clock_ms() - self._asked_ms < self._read_every_ms:
             return
         try:
             self._answer = self._ask(self._answer)

@@ -1,25 +1,21 @@
-"""What the page of privacy shows, read when somebody looks and not more often than every few seconds, however many look.
+"""What the page of privacy shows, read when somebody looks and at most every two seconds.
 
-A question to a store that hangs holds one thread: whoever asks meanwhile gets the picture of before. When the store does not answer, the
-last picture stays and says so. Classes are read again only after new ones were released.
+Classes are read again only after new ones were released.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from threading import Lock
 from typing import Protocol
 
 import msgspec
 
+from dashboard.desk import Desk, wall_clock_ms
 from dashboard.privacy_audit import AuditPicture, picture_audit
 from dashboard.privacy_budget import BudgetPicture, picture_budget
 from dashboard.privacy_releases import ReleasesPicture, picture_releases
 from storage.documents import AggregateDocument, Progress, ReleaseDocument
 from storage.privacy_queries import Audits
-from veilocity.errors import RetryableError
-from veilocity.logs import get_logger
 
 __all__ = ["Account", "PrivacyDesk", "PrivacySource", "PrivacyState", "account_of"]
 
@@ -28,8 +24,6 @@ _CLASSES = 4_000
 _WINDOWS = 24
 _PUBLISHED = 48
 _READ_EVERY_S = 2.0
-
-_log = get_logger(__name__)
 
 
 class PrivacySource(Protocol):
@@ -115,10 +109,6 @@ def account_of(progress: Progress) -> Account:
     )
 
 
-def _wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class PrivacyDesk:
     """Answers at once from what was read last, and reads again when that is older than `read_every_s`. Safe with threads."""
 
@@ -129,7 +119,7 @@ class PrivacyDesk:
         audit_every_s: float,
         stale_s: float = 15.0,
         read_every_s: float = _READ_EVERY_S,
-        clock_ms: Callable[[], int] = _wall_clock_ms,
+        clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         """Read nothing yet.
 
@@ -144,26 +134,19 @@ class PrivacyDesk:
         self._source: PrivacySource | None = None
         self._audit_every_s = audit_every_s
         self._stale_s = stale_s
-        self._read_every_ms = read_every_s * 1_000
         self._clock_ms = clock_ms
-        self._reading = Lock()
-        self._read: _Read | None = None
-        self._store = "unknown"
-        self._asked_ms: int | None = None
+        self._desk: Desk[_Read] = Desk(self._ask, read_every_s=read_every_s, clock_ms=clock_ms, page="privacy")
 
     def state(self) -> PrivacyState:
         """Return the newest picture; it is older than `read_every_s` only where the store does not answer or is being asked."""
-        if self._reading.acquire(blocking=False):
-            try:
-                self._refresh()
-            finally:
-                self._reading.release()
-        now_ms, read = self._clock_ms(), self._read
+        store, read = self._desk.look()
+        # The clock after the question: it may have taken a while.
+        now_ms = self._clock_ms()
         if read is None:
-            return PrivacyState(self._store, now_ms, self._stale_s, loaded=False)
+            return PrivacyState(store, now_ms, self._stale_s, loaded=False)
         progress = read.progress
         return PrivacyState(
-            store=self._store,
+            store=store,
             now_ms=now_ms,
             stale_s=self._stale_s,
             loaded=True,
@@ -175,25 +158,10 @@ class PrivacyDesk:
             budget=read.budget,
         )
 
-    def _refresh(self) -> None:
-        now_ms = self._clock_ms()
-        if self._asked_ms is not None and 0 <= now_ms - self._asked_ms < self._read_every_ms:
-            return
-        try:
-            self._read = self._ask()
-        except Exception as cause:  # whatever a store returns must not end the page: it is logged and shown as store down
-            self._failed(cause)
-        else:
-            if self._store == "down":
-                _log.info("the store answers the page of privacy again")
-            self._store = "up"
-        # After the answer: a store that takes long is not asked again at once.
-        self._asked_ms = self._clock_ms()
-
-    def _ask(self) -> _Read:
+    def _ask(self, known: _Read | None) -> _Read:
         if self._source is None:
             self._source = self._connect()
-        source, known = self._source, self._read
+        source = self._source
         progress = source.progress()
         audits = source.audits(_AUDITS)
         if known is not None and _moved(known.progress, progress) is False:
@@ -205,15 +173,6 @@ class PrivacyDesk:
             releases=releases or picture_releases(source.releases(_CLASSES), _CLASSES, _WINDOWS),
             budget=picture_budget(source.published_windows(_PUBLISHED)),
         )
-
-    def _failed(self, cause: Exception) -> None:
-        if self._store == "down":
-            return
-        self._store = "down"
-        if isinstance(cause, RetryableError):
-            _log.warning("the store does not answer the page of privacy; asking again until it does", cause=str(cause))
-        else:
-            _log.error("what the store answered cannot be shown; asking again", exc_info=cause)
 
 
 def _moved(before: Progress | None, after: Progress | None) -> bool:

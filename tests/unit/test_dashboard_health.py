@@ -20,6 +20,7 @@ from dashboard.health_figures import Look, figures, latency, quantile
 from dashboard.scraping import EMPTY, ask, parse, targets
 from tests.e2e.health_world import HealthWorld, health_day, scrapes
 from tests.e2e.privacy_world import HOUR_MS, START_MS
+from tests.unit.hand_clock import Clock
 from veilocity.errors import SettingsError, StoreUnavailableError
 from veilocity.settings import load
 
@@ -27,17 +28,9 @@ NOW_MS = START_MS + 15 * HOUR_MS
 INF = math.inf
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.ms = NOW_MS
-
-    def __call__(self) -> int:
-        return self.ms
-
-
 @pytest.fixture(name="clock")
 def _clock() -> Clock:
-    return Clock()
+    return Clock(NOW_MS)
 
 
 def desk_of(world: HealthWorld, clock: Clock) -> HealthDesk:
@@ -208,7 +201,7 @@ def test_the_stores_add_up_or_say_what_is_missing(clock: Clock) -> None:
     assert len(state.balance.sums) >= 8
     lossy = health_day(NOW_MS)
     lossy.lost = 3
-    broken = counted(desk_of(lossy, Clock())).state()
+    broken = counted(desk_of(lossy, Clock(NOW_MS))).state()
     assert broken.balance is not None
     assert {one.name for one in broken.balance.sums if one.state == "violated"} == {
         "stored payments = documents in MongoDB",

@@ -21,22 +21,15 @@ from storage.read_panels import STEP_MS
 from tests.e2e.pages_world import payment
 from tests.e2e.payments_world import PaymentsWorld, payments_day
 from tests.e2e.privacy_world import HOUR_MS, START_MS, progress
+from tests.unit.hand_clock import Clock
 from veilocity.errors import InvalidInputError
 
 NOW_MS = START_MS + 24 * HOUR_MS
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.ms = NOW_MS
-
-    def __call__(self) -> int:
-        return self.ms
-
-
 @pytest.fixture(name="clock")
 def _clock() -> Clock:
-    return Clock()
+    return Clock(NOW_MS)
 
 
 @pytest.fixture(name="world")

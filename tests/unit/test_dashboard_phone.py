@@ -25,6 +25,7 @@ from storage.roles import Role
 from tests.e2e.pages_world import PhoneWorld, walk
 from tests.e2e.privacy_world import START_MS
 from tests.logins import from_page
+from tests.unit.hand_clock import Clock
 from veilocity.contracts import Fix, SubjectId
 from veilocity.errors import InvalidInputError
 from veilocity.settings import Settings, load
@@ -34,17 +35,9 @@ TOKEN = "do not tell"  # noqa: S105  # of a test
 ON = load({}, dashboard_phone="on", ingest_public_url="https://phones.example", ingest_token=SecretStr(TOKEN))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.ms = NOW_MS
-
-    def __call__(self) -> int:
-        return self.ms
-
-
 @pytest.fixture(name="clock")
 def _clock() -> Clock:
-    return Clock()
+    return Clock(NOW_MS)
 
 
 @pytest.fixture(name="room")

@@ -22,21 +22,14 @@ from storage.documents import Progress
 from storage.privacy_queries import AuditCheck, AuditFault, AuditResult, Audits
 from tests.e2e.privacy_world import HOUR_MS, START_MS, PrivacyWorld, audits, check, good_day, progress, published, releases
 from tests.unit.audit_world import audited, clean_world
+from tests.unit.hand_clock import Clock
 
 NOW_MS = START_MS + 15 * HOUR_MS
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.ms = NOW_MS
-
-    def __call__(self) -> int:
-        return self.ms
-
-
 @pytest.fixture(name="clock")
 def _clock() -> Clock:
-    return Clock()
+    return Clock(NOW_MS)
 
 
 def desk_of(world: PrivacyWorld, clock: Clock) -> PrivacyDesk:

@@ -27,23 +27,16 @@ from tests.e2e.reports_world import (
     reports_day,
     segmentation,
 )
+from tests.unit.hand_clock import Clock
 
 NOW_MS = 1_795_400_000_000
 TEN_MS = 10 * SECOND_MS
 HALF_MS = 30 * SECOND_MS
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.ms = NOW_MS
-
-    def __call__(self) -> int:
-        return self.ms
-
-
 @pytest.fixture(name="clock")
 def _clock() -> Clock:
-    return Clock()
+    return Clock(NOW_MS)
 
 
 def desk_of(world: ReportsWorld, clock: Clock) -> ReportsDesk:

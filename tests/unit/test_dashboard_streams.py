@@ -22,22 +22,15 @@ from storage.documents import Progress, Sample
 from tests.e2e.health_world import PRIVACY_METRICS
 from tests.e2e.pages_world import CATEGORIES, StreamsWorld, course, group, payment, streams_day
 from tests.e2e.privacy_world import HOUR_MS, START_MS, progress
+from tests.unit.hand_clock import Clock
 
 NOW_MS = START_MS + 15 * HOUR_MS
 METRICS = parse(PRIVACY_METRICS % {"behind": 0, "payments": 1})
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.ms = NOW_MS
-
-    def __call__(self) -> int:
-        return self.ms
-
-
 @pytest.fixture(name="clock")
 def _clock() -> Clock:
-    return Clock()
+    return Clock(NOW_MS)
 
 
 def desk_of(world: StreamsWorld, clock: Clock) -> StreamsDesk:
