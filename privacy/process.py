@@ -12,13 +12,12 @@ from pathlib import Path
 
 from pyspark.sql.streaming.query import StreamingQuery
 
-from veilocity import metrics
-from veilocity.errors import BrokerUnavailableError, FatalError, FencedError, PortTakenError
+from veilocity.errors import BrokerUnavailableError, FatalError, FencedError
 from veilocity.kafka import wait_for_topics
 from veilocity.logs import get_logger
 from veilocity.settings import Settings
 
-__all__ = ["STOP_WITHIN_S", "await_topics", "follow", "leave_after", "only_one", "serve_health", "stop_on_signals"]
+__all__ = ["STOP_WITHIN_S", "await_topics", "follow", "leave_after", "only_one", "stop_on_signals"]
 
 _LOG = get_logger(__name__)
 STOP_WITHIN_S = 4.0
@@ -98,15 +97,3 @@ def await_topics(settings: Settings, stop: threading.Event) -> bool:
         except BrokerUnavailableError:
             _LOG.info("Waiting for Kafka's topics.")
     return False
-
-
-def serve_health(port: int, host: str, setting: str) -> None:
-    """Answer `/metrics` and `/healthz`.
-
-    Raises:
-        PortTakenError: another program has the port; the sentence names the setting.
-    """
-    try:
-        metrics.serve(port, host)
-    except OSError as cause:
-        raise PortTakenError(f"port {port} is taken: set {setting} to a free one") from cause

@@ -16,7 +16,7 @@ from privacy.lag import Lag
 from privacy.ledger import Ledger
 from privacy.parts import Source
 from privacy.policy import Policy, compiled_policy
-from privacy.process import await_topics, follow, serve_health
+from privacy.process import await_topics, follow
 from privacy.pulse import Pulse
 from privacy.regions import here
 from privacy.retention import Sweeper
@@ -28,6 +28,7 @@ from privacy.watch import Watch
 from storage.writers import StoreWriter
 from veilocity.kafka import topic_name
 from veilocity.logs import get_logger
+from veilocity.processes import answer
 from veilocity.settings import Settings
 from veilocity.topics import DECISIONS
 
@@ -77,7 +78,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         lag.start()
         sweeper.start()
         watch_disk(settings.privacy_dir)
-        serve_health(settings.privacy_metrics_port, settings.metrics_host, "VEILOCITY_PRIVACY_METRICS_PORT")
+        answer(settings.privacy_metrics_port, settings.metrics_host, "VEILOCITY_PRIVACY_METRICS_PORT")
         _LOG.info("The privacy stage runs.")
         follow(query, stop, failures, "The privacy stage stops.")
     finally:

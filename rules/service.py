@@ -7,7 +7,6 @@ ends the process; the next start recovers from what is committed, which is the s
 from __future__ import annotations
 
 import gc
-import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, current_thread, main_thread
@@ -22,10 +21,10 @@ from rules.partition import INPUTS
 from rules.recovery import recover
 from rules.transactions import group_name, is_fatal, translate
 from rules.watchdog import Watchdog
-from veilocity.errors import FatalError, PortTakenError
+from veilocity.errors import FatalError
 from veilocity.kafka import consumer_config, topic_name, wait_for_topics
 from veilocity.logs import get_logger
-from veilocity.metrics import serve
+from veilocity.processes import answering, stop_on_signals
 from veilocity.settings import Settings
 
 __all__ = ["Service", "run"]
@@ -230,19 +229,11 @@ def run(settings: Settings) -> None:
     """
     stopping = Event()
     service: list[Service] = []
-    try:
-        server = serve(settings.rules_metrics_port, settings.metrics_host, is_healthy=lambda: bool(service) and service[0].is_healthy())
-    except OSError as cause:
-        raise PortTakenError(f"port {settings.rules_metrics_port} is taken: set VEILOCITY_RULES_METRICS_PORT to a free one") from cause
-    try:
+    port = settings.rules_metrics_port
+    with answering(port, settings.metrics_host, "VEILOCITY_RULES_METRICS_PORT", lambda: bool(service) and service[0].is_healthy()):
         # Until here nothing is held, and a signal may simply end the process.
         wait_for_topics(settings)
         if current_thread() is main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda _number, _frame: stopping.set())
+            stop_on_signals(stopping)
         service.append(Service(settings, stopping))
         service[0].run()
-    finally:
-        if server is not None:
-            server.shutdown()
-            server.server_close()

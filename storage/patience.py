@@ -5,7 +5,6 @@ A store that is down costs delay, never data: nothing that has been taken over i
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
@@ -13,6 +12,7 @@ from typing import TypeVar
 from veilocity import metrics
 from veilocity.errors import StoreUnavailableError
 from veilocity.logs import get_logger
+from veilocity.processes import pause_s
 
 __all__ = ["FIRST_DELAY_S", "LONGEST_DELAY_S", "delay_s", "insist"]
 
@@ -25,18 +25,17 @@ _log = get_logger(__name__)
 _RETRIES = metrics.counter("store_retries", "Calls to a store that were repeated because it did not answer", "store")
 
 
-def delay_s(attempt: int, share: float) -> float:
+def delay_s(attempt: int, share: float | None = None) -> float:
     """Return how long to wait after failure number `attempt` (from 1): between half of a bound that doubles, and all of it.
 
     Args:
         attempt: number of failures so far.
-        share: 0..1, from a random generator, so that several clients do not come back together.
+        share: 0..1, drawn anew by default, so that several clients do not come back together.
 
     >>> [round(delay_s(attempt, 1.0), 2) for attempt in (1, 2, 3, 9)]
     [0.05, 0.1, 0.2, 2.0]
     """
-    bound_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(attempt - 1, 16))
-    return float(bound_s * (0.5 + 0.5 * share))
+    return pause_s(attempt, first_s=FIRST_DELAY_S, longest_s=LONGEST_DELAY_S, chance=share)
 
 
 def insist(store: str, call: Callable[[], _T], stop: Event, moved: Callable[[], int] = lambda: 0) -> _T:
@@ -61,7 +60,7 @@ def insist(store: str, call: Callable[[], _T], stop: Event, moved: Callable[[], 
                 attempt, reached = 0, moved()
             attempt += 1
             _RETRIES.labels(store=store).inc()
-            wait_s = delay_s(attempt, random.random())  # noqa: S311  # spreads load, guards nothing
+            wait_s = delay_s(attempt)
             if attempt == 1 or attempt % 15 == 0:
                 _log.warning("a store does not answer; asking until it does", store=store, attempt=attempt, cause=str(cause))
             if stop.wait(wait_s):

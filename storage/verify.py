@@ -8,7 +8,6 @@ batch under way is in one store before it is in the other. What was refused or d
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -254,7 +253,7 @@ class _Comparison:
             try:
                 return call()
             except StoreUnavailableError:
-                self._pause(delay_s(attempt, random.random()))  # noqa: S311  # spreads load, guards nothing
+                self._pause(delay_s(attempt))
         try:
             return call()
         except StoreUnavailableError as cause:

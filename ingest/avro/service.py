@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import signal
 import time
 from collections.abc import Callable
 from threading import Event, Thread
@@ -14,10 +12,10 @@ from ingest.avro.relay import Relay
 from ingest.directory import Directory
 from ingest.directory_feed import DirectoryFeed
 from ingest.producer import Sender
-from veilocity import metrics
-from veilocity.errors import BrokerUnavailableError, PortTakenError, RetryableError
+from veilocity.errors import BrokerUnavailableError, RetryableError
 from veilocity.kafka import ensure_topics, wait_for_topics
 from veilocity.logs import get_logger
+from veilocity.processes import answering, pause_s, stop_on_signals
 from veilocity.settings import Settings
 from veilocity.topics import EXTRAS
 
@@ -45,20 +43,10 @@ def run(settings: Settings, *, payments: bool = True, decisions: bool = True) ->
         FencedError: another process has our name.
         PortTakenError: another program listens on the metrics' port.
     """
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = stop_on_signals()
     service = Service(settings, stop, payments=payments, decisions=decisions)
-    port = settings.avro_metrics_port
-    try:
-        server = metrics.serve(port, settings.metrics_host, service.is_healthy)
-    except OSError as cause:
-        raise PortTakenError(f"port {port} is taken by another program: set VEILOCITY_AVRO_METRICS_PORT") from cause
-    try:
+    with answering(settings.avro_metrics_port, settings.metrics_host, "VEILOCITY_AVRO_METRICS_PORT", service.is_healthy):
         service.run()
-    finally:
-        if server is not None:
-            server.shutdown()
 
 
 class Service:
@@ -122,8 +110,7 @@ class Service:
                 failures = 1 if self._seen_s.get(name, 0.0) > began_s else failures + 1
                 if failures == 1:
                     _logger.warning("A feed of Avro waits for what is away; trying again", name=name, cause=str(cause))
-                longest_s = min(_LONGEST_PAUSE_S, 0.25 * 2.0 ** min(failures, 8))
-                self._stop.wait(longest_s * (0.5 + 0.5 * random.random()))  # noqa: S311  # spreads load, guards nothing
+                self._stop.wait(pause_s(failures, longest_s=_LONGEST_PAUSE_S))
 
     def _work(self, name: str, make: Make) -> None:
         registry = Registry(self._settings)

@@ -5,7 +5,6 @@ Run by `veilocity up --extras` on a table of its own; no table of yours is touch
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from ingest.simulator.player import read_position
 from veilocity import logs, settings
 from veilocity.errors import RetryableError
 from veilocity.postgres import Connection, connect, faults
+from veilocity.processes import stop_on_signals
 
 __all__ = ["Payment", "keep_writing", "payments"]
 
@@ -112,10 +112,7 @@ def main() -> None:
     """Write into the table of the settings in force, until SIGTERM or SIGINT."""
     loaded = settings.load()
     logs.configure("bank", loaded.log_level)
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    keep_writing(loaded, stop, with_city="--city" in sys.argv[1:])
+    keep_writing(loaded, stop_on_signals(), with_city="--city" in sys.argv[1:])
 
 
 if __name__ == "__main__":

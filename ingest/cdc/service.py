@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import re
-import signal
 from threading import Event
 
 from ingest.cdc.feed import Feed
@@ -16,17 +14,15 @@ from ingest.directory import Directory
 from ingest.directory_feed import DirectoryFeed
 from ingest.producer import Sender
 from ingest.telemetry import CDC_CONNECTED
-from veilocity import metrics
-from veilocity.errors import PortTakenError, RetryableError, SettingsError
+from veilocity.errors import RetryableError, SettingsError
 from veilocity.logs import get_logger
 from veilocity.postgres import connect
+from veilocity.processes import answering, pause_s, stop_on_signals
 from veilocity.settings import Settings
 
 __all__ = ["NAME", "drop", "run"]
 
 NAME = "veilocity postgres feed"
-_FIRST_PAUSE_S = 0.25
-_LONGEST_PAUSE_S = 30.0
 _READ_S = 0.2
 _SLOT = re.compile(r"[a-z0-9_]{1,63}")
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
@@ -49,19 +45,9 @@ def run(settings: Settings, dsn: str, table: str, slot: str, mapping: Mapping) -
         PortTakenError: another program listens on the metrics' port.
     """
     _check(table, slot)
-    stop, connected = Event(), Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    port = settings.feed_postgres_metrics_port
-    try:
-        server = metrics.serve(port, settings.metrics_host, connected.is_set)
-    except OSError as cause:
-        raise PortTakenError(f"port {port} is taken by another program: set VEILOCITY_FEED_POSTGRES_METRICS_PORT") from cause
-    try:
+    stop, connected = stop_on_signals(), Event()
+    with answering(settings.feed_postgres_metrics_port, settings.metrics_host, "VEILOCITY_FEED_POSTGRES_METRICS_PORT", connected.is_set):
         _Service(settings, dsn, table, slot, mapping, stop, connected).run()
-    finally:
-        if server is not None:
-            server.shutdown()
 
 
 def drop(settings: Settings, dsn: str, table: str, slot: str) -> None:
@@ -101,7 +87,7 @@ class _Service:
 
     def run(self) -> None:
         self._directory.start()
-        attempt = 0
+        failures = 0
         try:
             # Without the directory payments would go to the wrong person: the slot keeps them meanwhile.
             while not self._directory.ready and not self._stop.is_set():
@@ -111,10 +97,8 @@ class _Service:
                     self._read()
                 except RetryableError as cause:
                     # It read a while ago: begin with short pauses again.
-                    attempt = 0 if self._connected.is_set() else attempt + 1
-                    # Half of the pause is chance, so that feeds do not come back all at once.
-                    chance = 0.5 + 0.5 * random.random()  # noqa: S311  # no secret
-                    wait_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempt, 16)) * chance
+                    failures = 1 if self._connected.is_set() else failures + 1
+                    wait_s = pause_s(failures)
                     _logger.warning("The feed of payments waits; trying again", cause=str(cause), retry_in_s=round(wait_s, 2))
                     self._tell(False)
                     self._stop.wait(wait_s)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import signal
 import time
 from collections.abc import Sequence
 from threading import Event
@@ -17,15 +15,13 @@ from ingest.mqtt.pipeline import Pipeline
 from ingest.mqtt.session import BATCHES_AHEAD, Message, Session
 from ingest.producer import Sender
 from ingest.telemetry import MQTT_CONNECTED, MQTT_CONNECTIONS
-from veilocity import metrics
-from veilocity.errors import BrokerUnavailableError, PortTakenError, ServiceUnavailableError
+from veilocity.errors import BrokerUnavailableError, ServiceUnavailableError
 from veilocity.logs import get_logger
+from veilocity.processes import answering, pause_s, stop_on_signals
 from veilocity.settings import Settings
 
-__all__ = ["Service", "pause_s", "run"]
+__all__ = ["Service", "run"]
 
-_FIRST_PAUSE_S = 0.25
-_LONGEST_PAUSE_S = 30.0
 _READ_S = 0.2
 _logger = get_logger(__name__)
 
@@ -37,32 +33,10 @@ def run(settings: Settings) -> None:
         SettingsError: no broker is named, it refuses the user or the topics, or a file is wrong.
         PortTakenError: another program listens on the metrics' port.
     """
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = stop_on_signals()
     service = Service(settings, stop)
-    port = settings.mqtt_metrics_port
-    try:
-        server = metrics.serve(port, settings.metrics_host, lambda: service.is_healthy)
-    except OSError as cause:
-        raise PortTakenError(f"port {port} is taken by another program: set VEILOCITY_MQTT_METRICS_PORT") from cause
-    try:
+    with answering(settings.mqtt_metrics_port, settings.metrics_host, "VEILOCITY_MQTT_METRICS_PORT", lambda: service.is_healthy):
         service.run()
-    finally:
-        if server is not None:
-            server.shutdown()
-
-
-def pause_s(attempt: int, chance: float) -> float:
-    """Return how long to wait before another attempt: doubled each time, and anything between half of that and all of it.
-
-    Without the chance all bridges of a broker that restarts would come back at the same moment.
-
-    >>> [pause_s(attempt, 1.0) for attempt in (0, 1, 2, 20)], pause_s(2, 0.0)
-    ([0.25, 0.5, 1.0, 30.0], 0.5)
-    """
-    whole_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempt, 32))
-    return whole_s * (0.5 + 0.5 * chance)
 
 
 class Service:
@@ -96,16 +70,16 @@ class Service:
             SettingsError: the broker refuses the user or the topics.
         """
         self._feed.start()
-        attempt = 0
+        failures = 0
         try:
             while not self._stop.is_set():
                 try:
-                    attempt = self._work(attempt)
+                    failures = self._work(failures)
                 except ServiceUnavailableError as cause:
                     self._tell(connected=False)
-                    wait_s = pause_s(attempt, random.random())  # noqa: S311  # no secret: it spreads bridges in time
+                    failures += 1
+                    wait_s = pause_s(failures)
                     _logger.warning("The MQTT broker is away; trying again", cause=str(cause), retry_in_s=round(wait_s, 2))
-                    attempt += 1
                     self._stop.wait(wait_s)
         finally:
             self._tell(connected=False)
@@ -113,12 +87,12 @@ class Service:
             self._feed.stop()
             self._sender.close()
 
-    def _work(self, attempt: int) -> int:
+    def _work(self, failures: int) -> int:
         """Connect and work until told to stop; return the number of failed attempts to count on from."""
         # Without the directory events would go to the wrong person: the broker keeps them meanwhile.
         if not self._feed.ready:
             self._stop.wait(_READ_S)
-            return attempt
+            return failures
         self._session.connect()
         self._tell(connected=True)
         MQTT_CONNECTIONS.inc()
@@ -153,15 +127,15 @@ class Service:
 
     def _finished(self) -> Sequence[Message]:
         """Return the messages of the oldest batch when it is in Kafka; none when told to stop before: the broker gives them again."""
-        attempt = 0
+        failures = 0
         while True:
             try:
                 batch = self._pipeline.finish()
             except BrokerUnavailableError:
-                if self._stop.wait(pause_s(attempt, random.random())):  # noqa: S311  # as above
+                failures += 1
+                if self._stop.wait(pause_s(failures)):
                     self._pipeline.forget()
                     return ()
-                attempt += 1
             else:
                 self._bridge.count(batch)
                 return batch.messages

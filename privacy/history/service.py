@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import random
-import signal
 from threading import Event
 
 from privacy.history.names import Names
 from privacy.history.sink import work
 from privacy.history.telemetry import CONNECTED
 from privacy.identifiers.keyring import KeyRing
-from veilocity import metrics
-from veilocity.errors import PortTakenError, RetryableError, SettingsError
+from veilocity.errors import RetryableError, SettingsError
 from veilocity.logs import get_logger
+from veilocity.processes import answering, pause_s, stop_on_signals
 from veilocity.settings import Settings
 
 __all__ = ["run"]
 
-_FIRST_PAUSE_S = 0.25
-_LONGEST_PAUSE_S = 30.0
 _logger = get_logger(__name__)
 
 
@@ -33,19 +29,9 @@ def run(settings: Settings) -> None:
     if not settings.postgres_dsn.get_secret_value():
         raise SettingsError("no PostgreSQL is named: set VEILOCITY_POSTGRES_DSN (docs/extras.md)")
     names = Names(KeyRing.from_file(settings.token_key_file))
-    stop, connected = Event(), Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    port = settings.history_metrics_port
-    try:
-        server = metrics.serve(port, settings.metrics_host, connected.is_set)
-    except OSError as cause:
-        raise PortTakenError(f"port {port} is taken by another program: set VEILOCITY_HISTORY_METRICS_PORT") from cause
-    try:
+    stop, connected = stop_on_signals(), Event()
+    with answering(settings.history_metrics_port, settings.metrics_host, "VEILOCITY_HISTORY_METRICS_PORT", connected.is_set):
         _repeat(settings, names, stop, connected)
-    finally:
-        if server is not None:
-            server.shutdown()
 
 
 def _repeat(settings: Settings, names: Names, stop: Event, connected: Event) -> None:
@@ -53,15 +39,14 @@ def _repeat(settings: Settings, names: Names, stop: Event, connected: Event) -> 
         (connected.set if is_connected else connected.clear)()
         CONNECTED.set(is_connected)
 
-    attempt = 0
+    failures = 0
     while not stop.is_set():
         try:
             work(settings, names, stop, tell)
         except RetryableError as cause:
             # It wrote a while ago: begin with short pauses again.
-            attempt = 0 if connected.is_set() else attempt + 1
-            # Half of the pause is chance, so that sinks do not come back all at once.
-            wait_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempt, 16)) * (0.5 + 0.5 * random.random())  # noqa: S311  # no secret
+            failures = 1 if connected.is_set() else failures + 1
+            wait_s = pause_s(failures)
             _logger.warning("The sensor history waits; trying again", cause=str(cause), retry_in_s=round(wait_s, 2))
             tell(False)
             stop.wait(wait_s)

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from privacy.heartbeat import newest_batch
 from privacy.identifiers.keyring import KeyRing
 from privacy.policy import compiled_policy
-from privacy.process import await_topics, follow, serve_health
+from privacy.process import await_topics, follow
 from privacy.reports.columns import keyed, read_customers
 from privacy.reports.events import Widths
 from privacy.reports.high_value import read_thresholds
@@ -25,6 +25,7 @@ from privacy.reports.state import ReportTerms
 from storage.reports import ReportStore
 from veilocity.errors import SettingsError, StoreUnavailableError
 from veilocity.logs import get_logger
+from veilocity.processes import answer
 from veilocity.settings import Settings
 
 __all__ = ["read_merchants", "run_query", "terms_of"]
@@ -63,7 +64,7 @@ def run_query(settings: Settings, spark: SparkSession, stop: threading.Event) ->
         query = start_query(spark, settings, key, customers, terms.cell_resolution, stage, marks, failures.append)
         marks.start()
         sweeper.start()
-        serve_health(settings.reports_metrics_port, settings.metrics_host, "VEILOCITY_REPORTS_METRICS_PORT")
+        answer(settings.reports_metrics_port, settings.metrics_host, "VEILOCITY_REPORTS_METRICS_PORT")
         _LOG.info("The reports run.")
         try:
             follow(query, stop, failures, "The reports stop.", marks.turn)

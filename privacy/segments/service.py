@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from privacy.identifiers.keyring import KeyRing
 from privacy.policy import compiled_policy
-from privacy.process import await_topics, only_one, serve_health, stop_on_signals
+from privacy.process import await_topics, only_one, stop_on_signals
 from privacy.segments import telling
 from privacy.segments.closing import closed_until_ms, oldest_payment_ms
 from privacy.segments.job import HOUR_MS, release_due
@@ -28,6 +28,7 @@ from veilocity.errors import BrokerUnavailableError, FencedError, RetryableError
 from veilocity.eventtime import window_start_ms
 from veilocity.kafka import wait_for_topics
 from veilocity.logs import get_logger
+from veilocity.processes import answer
 from veilocity.settings import Settings
 
 __all__ = ["Looks", "released", "run", "run_once", "start_session"]
@@ -53,7 +54,7 @@ def run(settings: Settings) -> None:
     stop_on_signals(stop)
     compiled_policy(settings)
     KeyRing.from_file(settings.token_key_file)
-    serve_health(settings.segments_metrics_port, settings.metrics_host, "VEILOCITY_SEGMENTS_METRICS_PORT")
+    answer(settings.segments_metrics_port, settings.metrics_host, "VEILOCITY_SEGMENTS_METRICS_PORT")
     if not await_topics(settings, stop):
         return
     looks = Looks(settings)

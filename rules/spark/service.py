@@ -5,7 +5,6 @@ A failed query ends the process with a non-zero code, and the supervisor starts 
 
 from __future__ import annotations
 
-import signal
 import threading
 
 from pyspark.sql.streaming.query import StreamingQuery
@@ -15,6 +14,7 @@ from rules.spark.stream import CONFIGURATION, start_query
 from veilocity.errors import FatalError
 from veilocity.kafka import wait_for_topics
 from veilocity.logs import get_logger
+from veilocity.processes import stop_on_signals
 from veilocity.settings import Settings
 from veilocity.spark import start_session
 
@@ -41,20 +41,13 @@ def run(settings: Settings, book: RuleBook, *, partitions: int, once: bool = Fal
     configuration = {**CONFIGURATION, "spark.sql.shuffle.partitions": str(partitions)}
     spark = start_session(settings, "veilocity-rules", folder / "scratch", configuration)
     try:
-        stop = _stop_on_signals()
+        # Once Spark is up, which puts a handler of its own on SIGINT.
+        stop = stop_on_signals()
         query = start_query(spark, settings, book, folder / "checkpoint", once=once)
         _LOG.info("The rules run on Spark.", version=book.version)
         _follow(query, stop)
     finally:
         spark.stop()
-
-
-def _stop_on_signals() -> threading.Event:
-    """Return what SIGTERM and SIGINT set; called once Spark is up, which puts a handler of its own on SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    return stop
 
 
 def _follow(query: StreamingQuery, stop: threading.Event) -> None:

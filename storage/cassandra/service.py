@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import signal
 import time
 from threading import Event
 
@@ -11,9 +9,9 @@ from storage.cassandra.sink import Sink
 from storage.cassandra.source import Source
 from storage.cassandra.table import PaymentTable
 from storage.patience import delay_s
-from veilocity import metrics
-from veilocity.errors import PortTakenError, StoreUnavailableError
+from veilocity.errors import StoreUnavailableError
 from veilocity.logs import get_logger
+from veilocity.processes import answering, stop_on_signals
 from veilocity.settings import Settings
 
 __all__ = ["run"]
@@ -36,20 +34,11 @@ def run(settings: Settings, *, once: bool = False) -> None:
         PortTakenError: another program listens on the metrics' port.
         StoreUnavailableError: with `once`, a store does not answer.
     """
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = stop_on_signals()
     process = _Process(settings, stop, once=once)
     port = 0 if once else settings.cassandra_metrics_port
-    try:
-        server = metrics.serve(port, settings.metrics_host, process.is_healthy)
-    except OSError as cause:
-        raise PortTakenError(f"port {port} is taken by another program: set VEILOCITY_CASSANDRA_METRICS_PORT") from cause
-    try:
+    with answering(port, settings.metrics_host, "VEILOCITY_CASSANDRA_METRICS_PORT", process.is_healthy):
         process.run()
-    finally:
-        if server is not None:
-            server.shutdown()
 
 
 class _Process:
@@ -76,7 +65,7 @@ class _Process:
                 failures = 1 if self._seen_s > before_s else failures + 1
                 if failures == 1:
                     _log.warning("a store does not answer; asking until it does", cause=str(cause))
-                self._stop.wait(delay_s(failures, random.random()))  # noqa: S311  # spreads load, guards nothing
+                self._stop.wait(delay_s(failures))
 
     def _work(self) -> None:
         source = Source(self._settings)

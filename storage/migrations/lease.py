@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from random import random
 
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
@@ -68,7 +67,7 @@ class Lease:
             with suppress(StoreUnavailableError), translated():
                 self._database[SCHEMA].delete_one({"_id": _ID, "owner": self._owner})
                 return
-            time.sleep(delay_s(attempt, random()))  # noqa: S311  # spreads load, guards nothing
+            time.sleep(delay_s(attempt))
 
     def _renew(self) -> None:
         while not self._over.wait(_RENEW_S):
@@ -103,7 +102,7 @@ def leased(database: Database[Document], stop: threading.Event) -> Iterator[Leas
         attempt += 1
         if attempt == 1:
             _log.info("another process works on the stores' schema; waiting for it")
-        if stop.wait(delay_s(attempt, random())):  # noqa: S311  # spreads load, guards nothing
+        if stop.wait(delay_s(attempt)):
             raise StoreUnavailableError("told to stop while another process works on the stores' schema: start again")
     lease = Lease(database, owner)
     try:

@@ -6,9 +6,7 @@ Being killed at any moment is safe, so a stop that takes too long ends by leavin
 from __future__ import annotations
 
 import os
-import random
 import secrets
-import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,9 +22,9 @@ from storage.notifications.outcome import Outcome
 from storage.notifications.planner import Planner
 from storage.notifications.schema import ensure_notifications
 from storage.patience import delay_s, insist
-from veilocity import metrics
-from veilocity.errors import PortTakenError, RetryableError, SettingsError
+from veilocity.errors import RetryableError, SettingsError
 from veilocity.logs import get_logger
+from veilocity.processes import answering, stop_on_signals
 from veilocity.settings import Settings
 
 __all__ = ["Service", "clock_ms", "file_in_force", "run", "try_out"]
@@ -66,20 +64,10 @@ def run(settings: Settings) -> None:
         PortTakenError: another program listens on the metrics' port.
         StateError: the collections were written by a newer version.
     """
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = stop_on_signals()
     service = Service(settings, file_in_force(settings), stop)
-    port = settings.notifications_metrics_port
-    try:
-        server = metrics.serve(port, settings.metrics_host, service.is_healthy)
-    except OSError as cause:
-        raise PortTakenError(f"port {port} is taken by another program: set VEILOCITY_NOTIFICATIONS_METRICS_PORT") from cause
-    try:
+    with answering(settings.notifications_metrics_port, settings.metrics_host, "VEILOCITY_NOTIFICATIONS_METRICS_PORT", service.is_healthy):
         service.run()
-    finally:
-        if server is not None:
-            server.shutdown()
 
 
 def try_out(notifications: Notifications, name: str) -> Outcome:
@@ -187,7 +175,7 @@ class Service:
                 failures += 1
                 if failures == 1:
                     _log.warning("the store does not answer; asking until it does", cause=str(cause))
-                wait_s = delay_s(failures, random.random())  # noqa: S311  # spreads load, guards nothing
+                wait_s = delay_s(failures)
                 continue
             if failures:
                 _log.info("the store answers again", attempt=failures)

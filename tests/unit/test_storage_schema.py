@@ -132,7 +132,7 @@ def test_waiting_grows_to_its_bound_and_stays_there() -> None:
 
 
 def test_a_store_that_comes_back_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.patience.delay_s", lambda _attempt, _share: 0.0)
+    monkeypatch.setattr("storage.patience.delay_s", lambda _attempt: 0.0)
     answers = [StoreUnavailableError("down")] * 30
 
     def call() -> str:
