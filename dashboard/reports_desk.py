@@ -26,7 +26,7 @@ from dashboard.reports_picture import (
     picture_window,
 )
 from storage.reports import REPORT_NAMES, ReportDocument, ReportName
-from storage.segments import Segmentation
+from storage.segments import SegmentsDocument
 
 __all__ = ["ReportsDesk", "ReportsSource", "ReportsState", "SegmentsSource"]
 
@@ -52,7 +52,7 @@ class ReportsSource(Protocol):
 class SegmentsSource(Protocol):
     """Who holds the segments: `storage.segments.SegmentReader`, or a test's own."""
 
-    def newest(self) -> Segmentation | None:
+    def newest(self) -> SegmentsDocument | None:
         """Return the newest segments."""
         ...
 
@@ -76,7 +76,7 @@ class ReportsState(msgspec.Struct, frozen=True):
     day: WindowPicture | None = None
     sessions: WindowPicture | None = None
     left_out: tuple[LeftOut, ...] = ()
-    segments: Segmentation | None = None
+    segments: SegmentsDocument | None = None
 
 
 class _Read(msgspec.Struct, frozen=True):

@@ -9,19 +9,17 @@ from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
 
 from storage.accounts.collections import ensure_accounts
 from storage.accounts.model import ACCOUNT_INDEXES, ACCOUNT_KINDS
 from storage.cases.collections import CASE_INDEXES, CASE_KINDS, ensure_case_collections
+from storage.ensuring import ensure_kinds
 from storage.kinds import AGGREGATES, ALERTS, DEAD_LETTERS, GROUPS, KINDS, POSITIONS, RELEASES, TRANSACTIONS, Document
 from storage.mongo import translated
 from storage.notifications import schema as notifications
 from storage.validation import validator
 
 __all__ = ["INDEXES", "OBSOLETE_INDEXES", "PARTIAL_INDEXES", "declared", "ensure_collections"]
-
-_EXISTS = 48
 
 INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     TRANSACTIONS.name: (("seq",), ("minute_ms", "_id"), ("subject", "minute_ms")),
@@ -62,12 +60,7 @@ def ensure_collections(database: Database[Document]) -> None:
         StoreUnavailableError: MongoDB does not answer.
     """
     with translated():
-        existing = set(database.list_collection_names())
-        for kind in KINDS:
-            _ensure_collection(database, kind.name, validator(kind), existing)
-        for name, indexes in INDEXES.items():
-            for fields in indexes:
-                database[name].create_index([(field, ASCENDING) for field in fields])
+        ensure_kinds(database, KINDS, INDEXES)
         for name, partial in PARTIAL_INDEXES.items():
             for fields, condition in partial:
                 database[name].create_index([(field, ASCENDING) for field in fields], partialFilterExpression=condition)
@@ -77,15 +70,3 @@ def ensure_collections(database: Database[Document]) -> None:
         ensure_case_collections(database)
         ensure_accounts(database)
         notifications.ensure_notifications(database)
-
-
-def _ensure_collection(database: Database[Document], name: str, rules: Document, existing: set[str]) -> None:
-    if name not in existing:
-        try:
-            database.command("create", name, validator=rules)
-            return
-        except OperationFailure as cause:
-            if cause.code != _EXISTS:
-                raise
-            # Another process made it in between: its rules are set below.
-    database.command("collMod", name, validator=rules)

@@ -5,20 +5,20 @@ A segment is a group of at least `k` people; the people of smaller ones are coun
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from pymongo import DESCENDING
 
+from storage.kinds import Document
 from storage.mongo import connect, translated
 from storage.walking import ANSWER_MS
 from veilocity.errors import StateError
 from veilocity.settings import Settings
 
-__all__ = ["SEGMENTS", "Segment", "SegmentReader", "Segmentation"]
+__all__ = ["SEGMENTS", "Segment", "SegmentReader", "SegmentsDocument", "read_segments", "segments_id"]
 
 SEGMENTS = "segments"
 """Collection of the segments."""
+VERSION = 1
 _SOCKET_MS = 5_000
 _PREFIX = "segments:"
 _AFTER = "segments;"
@@ -26,37 +26,42 @@ _AFTER = "segments;"
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """People who behave alike; the figures are means of them."""
+    """One segment: averages over its people."""
 
     segment: str
-    """Its name: a letter."""
+    """Its letter."""
     people: int
     payments_per_day: float
     mean_amount: float
-    """In major units."""
+    """Geometric mean, in major units of whatever currency was paid in."""
     night_share: float
-    """Share of payments by night, 0 to 1."""
     distance_km: float
-    """From home."""
     online_share: float
-    """Share of payments online, 0 to 1."""
     words: str
-    """The segment in a few words."""
 
 
-class Segmentation(msgspec.Struct, frozen=True, rename={"id": "_id"}):
-    """All segments of one time."""
+class SegmentsDocument(msgspec.Struct, frozen=True):
+    """All segments of one window, by their letters."""
 
-    id: str
-    version: int
     start_ms: int
     end_ms: int
-    """Exclusive."""
     people: int
+    """In segments."""
     suppressed_people: int
+    """In none: too few payments, or too few people."""
     k: int
-    """The least people of a segment."""
-    segments: tuple[Segment, ...] = ()
+    """Fewest people of a segment."""
+    segments: tuple[Segment, ...]
+    version: int = VERSION
+
+
+def segments_id(start_ms: int) -> str:
+    """Return the id of a window's document.
+
+    >>> segments_id(604_800_000)
+    'segments:604800000'
+    """
+    return f"segments:{start_ms}"
 
 
 class SegmentReader:
@@ -75,7 +80,7 @@ class SegmentReader:
         """Let the connections go."""
         self._client.close()
 
-    def newest(self) -> Segmentation | None:
+    def newest(self) -> SegmentsDocument | None:
         """Return the newest segments, or None before the first.
 
         The id tells the start in milliseconds, which has 13 digits from 2001 to 2286: so ids sort as times, and the index of ids answers.
@@ -86,10 +91,20 @@ class SegmentReader:
         """
         only = {"_id": {"$gte": _PREFIX, "$lt": _AFTER}}
         with translated():
-            found: list[dict[str, Any]] = list(self._collection.find(only).sort("_id", DESCENDING).limit(1).max_time_ms(ANSWER_MS))
-        try:
-            return msgspec.convert(found[0], Segmentation) if found else None
-        except msgspec.ValidationError as cause:
-            raise StateError(
-                f"a document of {SEGMENTS} has an unknown shape: was the store written by another program or version?"
-            ) from cause
+            found = list(self._collection.find(only).sort("_id", DESCENDING).limit(1).max_time_ms(ANSWER_MS))
+        return read_segments(found[0]) if found else None
+
+
+def read_segments(document: Document) -> SegmentsDocument:
+    """Return what a document of the store says.
+
+    Raises:
+        StateError: another program wrote it, or a newer version.
+    """
+    try:
+        found = msgspec.convert({name: value for name, value in document.items() if name != "_id"}, SegmentsDocument)
+    except msgspec.ValidationError as cause:
+        raise StateError("a document of segments has an unknown shape: was the store written by another program or version?") from cause
+    if found.version > VERSION:
+        raise StateError("a document of segments was written by a newer version: upgrade this program first")
+    return found

@@ -9,56 +9,13 @@ from types import TracebackType
 
 import msgspec
 
-from storage.kinds import Document
 from storage.mongo import connect, translated, writing
-from veilocity.errors import StateError
+from storage.segments import SEGMENTS, SegmentsDocument, read_segments, segments_id
 from veilocity.settings import Settings
 
-__all__ = ["SEGMENTS", "Segment", "SegmentStore", "SegmentsDocument", "segments_id"]
+__all__ = ["SegmentStore"]
 
-SEGMENTS = "segments"
-"""Collection of the segments."""
-VERSION = 1
 _ANSWER_MS = 20_000
-
-
-class Segment(msgspec.Struct, frozen=True):
-    """One segment: averages over its people."""
-
-    segment: str
-    """Its letter."""
-    people: int
-    payments_per_day: float
-    mean_amount: float
-    """Geometric mean, in major units of whatever currency was paid in."""
-    night_share: float
-    distance_km: float
-    online_share: float
-    words: str
-
-
-class SegmentsDocument(msgspec.Struct, frozen=True):
-    """All segments of one window, by their letters."""
-
-    start_ms: int
-    end_ms: int
-    people: int
-    """In segments."""
-    suppressed_people: int
-    """In none: too few payments, or too few people."""
-    k: int
-    """Fewest people of a segment."""
-    segments: tuple[Segment, ...]
-    version: int = VERSION
-
-
-def segments_id(start_ms: int) -> str:
-    """Return the id of a window's document.
-
-    >>> segments_id(604_800_000)
-    'segments:604800000'
-    """
-    return f"segments:{start_ms}"
 
 
 class SegmentStore:
@@ -105,7 +62,7 @@ class SegmentStore:
             return None
         with translated():
             found = self._collection.find_one({"_id": segments_id(max(starts))})
-        return None if found is None else _read(found)
+        return None if found is None else read_segments(found)
 
     def write(self, document: SegmentsDocument) -> bool:
         """Write a document if its window has none; return whether it had none."""
@@ -119,13 +76,3 @@ class SegmentStore:
         with writing():
             old = [one["_id"] for one in self._collection.find({}, {"end_ms": 1}) if int(one["end_ms"]) < before_ms]
             return int(self._collection.delete_many({"_id": {"$in": old}}).deleted_count) if old else 0
-
-
-def _read(document: Document) -> SegmentsDocument:
-    try:
-        found = msgspec.convert({name: value for name, value in document.items() if name != "_id"}, SegmentsDocument)
-    except msgspec.ValidationError as cause:
-        raise StateError("a document of segments has an unknown shape: was the store written by another program or version?") from cause
-    if found.version > VERSION:
-        raise StateError("a document of segments was written by a newer version: upgrade this program first")
-    return found

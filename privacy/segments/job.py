@@ -17,7 +17,7 @@ from privacy.segments.groups import Group, averages, grouped
 from privacy.segments.naming import named, words
 from privacy.segments.rows import ROW_SCHEMA, RowMaker
 from privacy.segments.schedule import Extent, due, free
-from storage.segments_writer import Segment, SegmentsDocument
+from storage.segments import Segment, SegmentsDocument
 from veilocity import spark as kernel_spark
 from veilocity.kafka import first_offsets, topic_name
 from veilocity.settings import Settings

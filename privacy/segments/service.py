@@ -22,7 +22,8 @@ from privacy.process import await_topics, only_one, stop_on_signals
 from privacy.segments import telling
 from privacy.segments.closing import closed_until_ms, oldest_payment_ms
 from privacy.segments.job import HOUR_MS, release_due
-from storage.segments_writer import SegmentsDocument, SegmentStore
+from storage.segments import SegmentsDocument
+from storage.segments_writer import SegmentStore
 from veilocity import spark as kernel_spark
 from veilocity.errors import BrokerUnavailableError, FencedError, RetryableError, StoreUnavailableError
 from veilocity.eventtime import window_start_ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.segments_writer import SegmentsDocument
+from storage.segments import SegmentsDocument
 from veilocity import metrics
 
 __all__ = ["failed", "told", "took"]

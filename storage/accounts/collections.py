@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pymongo import ASCENDING
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
 
 from storage.accounts.model import ACCOUNT_INDEXES, ACCOUNT_KINDS
+from storage.ensuring import ensure_kinds
 from storage.kinds import Document
 from storage.mongo import translated
-from storage.validation import validator
 
 __all__ = ["ensure_accounts"]
-
-_EXISTS = 48
 
 
 def ensure_accounts(database: Database[Document]) -> None:
@@ -23,13 +19,4 @@ def ensure_accounts(database: Database[Document]) -> None:
         StoreUnavailableError: MongoDB does not answer.
     """
     with translated():
-        for kind in ACCOUNT_KINDS:
-            try:
-                database.command("create", kind.name, validator=validator(kind))
-            except OperationFailure as cause:
-                if cause.code != _EXISTS:
-                    raise
-                database.command("collMod", kind.name, validator=validator(kind))
-        for name, indexes in ACCOUNT_INDEXES.items():
-            for fields in indexes:
-                database[name].create_index([(field, ASCENDING) for field in fields])
+        ensure_kinds(database, ACCOUNT_KINDS, ACCOUNT_INDEXES)

@@ -11,19 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from pymongo import ASCENDING
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
 
 from storage.cases.model import Case, CaseEvent
+from storage.ensuring import ensure_kinds
 from storage.kinds import Document, Kind
 from storage.mongo import translated
 from storage.unmaskings import UNMASKINGS
-from storage.validation import validator
 
 __all__ = ["CASES", "CASE_EVENTS", "CASE_INDEXES", "CASE_KINDS", "MISSED_FRAUDS", "MissedFraud", "ensure_case_collections"]
-
-_EXISTS = 48
 
 
 class MissedFraud(msgspec.Struct, frozen=True):
@@ -60,21 +56,4 @@ def ensure_case_collections(database: Database[Document]) -> None:
         StoreUnavailableError: MongoDB does not answer.
     """
     with translated():
-        existing = set(database.list_collection_names())
-        for kind in CASE_KINDS:
-            _ensure(database, kind.name, validator(kind), existing)
-        for name, indexes in CASE_INDEXES.items():
-            for fields in indexes:
-                database[name].create_index([(field, ASCENDING) for field in fields])
-
-
-def _ensure(database: Database[Document], name: str, rules: Document, existing: set[str]) -> None:
-    if name not in existing:
-        try:
-            database.command("create", name, validator=rules)
-            return
-        except OperationFailure as cause:
-            if cause.code != _EXISTS:
-                raise
-            # Another process made it in between: its rules are set below.
-    database.command("collMod", name, validator=rules)
+        ensure_kinds(database, CASE_KINDS, CASE_INDEXES)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymongo import ASCENDING
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
 
+from storage.ensuring import ensure_kinds
 from storage.kinds import SCHEMA, Document, Kind
 from storage.mongo import translated
 from storage.notifications.documents import CASES, MESSAGES, PROGRESS
-from storage.validation import validator
 from veilocity.errors import StateError
 
 __all__ = ["INDEXES", "NOTIFICATIONS_VERSION", "NOTIFICATION_KINDS", "ensure_notifications"]
@@ -25,7 +23,6 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """All ascending."""
 _ID = "notifications"
-_EXISTS = 48
 
 
 def ensure_notifications(database: Database[Document]) -> None:
@@ -40,19 +37,6 @@ def ensure_notifications(database: Database[Document]) -> None:
         if version > NOTIFICATIONS_VERSION:
             message = f"the notifications have schema {version}, this program knows {NOTIFICATIONS_VERSION}: upgrade it"
             raise StateError(message)
-        for kind in NOTIFICATION_KINDS:
-            _ensure_collection(database, kind.name, validator(kind))
-        for name, indexes in INDEXES.items():
-            for fields in indexes:
-                database[name].create_index([(field, ASCENDING) for field in fields])
+        ensure_kinds(database, NOTIFICATION_KINDS, INDEXES)
         # Last, so that the version says what is there.
         database[SCHEMA].replace_one({"_id": _ID}, {"_id": _ID, "version": NOTIFICATIONS_VERSION}, upsert=True)
-
-
-def _ensure_collection(database: Database[Document], name: str, rules: Document) -> None:
-    try:
-        database.command("create", name, validator=rules)
-    except OperationFailure as cause:
-        if cause.code != _EXISTS:
-            raise
-        database.command("collMod", name, validator=rules)

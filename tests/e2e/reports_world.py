@@ -9,7 +9,7 @@ from typing import Any
 
 from dashboard.reports_desk import SegmentsSource
 from storage.reports import ReportBand, ReportCell, ReportDocument, ReportName, ReportRow
-from storage.segments import Segment, Segmentation
+from storage.segments import Segment, SegmentsDocument
 from veilocity.errors import StoreUnavailableError
 
 SECOND_MS = 1_000
@@ -74,7 +74,7 @@ def day_of_reports(end_ms: int, seed: int = 23, *, windows: int = 40) -> list[Re
     return [*frauds, *merchants, *others]
 
 
-def segmentation(start_ms: int) -> Segmentation:
+def segmentation(start_ms: int) -> SegmentsDocument:
     """Return four segments of a week."""
     rows = (
         Segment("A", 512, 1.4, 11.8, 0.03, 2.1, 0.12, "few small payments near home"),
@@ -82,7 +82,7 @@ def segmentation(start_ms: int) -> Segmentation:
         Segment("C", 88, 0.8, 96.0, 0.05, 41.0, 0.22, "few large payments far from home"),
         Segment("D", 140, 2.6, 34.2, 0.38, 3.2, 0.87, "online, often by night"),
     )
-    return Segmentation(f"segments:{start_ms}", 1, start_ms, start_ms + 7 * DAY_MS, 982, 11, 20, rows)
+    return SegmentsDocument(start_ms, start_ms + 7 * DAY_MS, 982, 11, 20, rows)
 
 
 def _window(report: ReportName, end_ms: int, seconds: int, **fields: Any) -> ReportDocument:
@@ -94,9 +94,9 @@ def _window(report: ReportName, end_ms: int, seconds: int, **fields: Any) -> Rep
 class SegmentsWorld:
     """A store of segments."""
 
-    segmentation: Segmentation | None = None
+    segmentation: SegmentsDocument | None = None
 
-    def newest(self) -> Segmentation | None:
+    def newest(self) -> SegmentsDocument | None:
         return self.segmentation
 
 

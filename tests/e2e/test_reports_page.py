@@ -12,9 +12,9 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from storage.mongo import MongoStore
 from storage.reports import ReportDocument, ReportName, ReportReader, ReportStore
-from storage.segments import SEGMENTS, SegmentReader
+from storage.segments import SegmentReader
+from storage.segments_writer import SegmentStore
 from tests.e2e.dashboard_browser import OpenPage, Watched
 from tests.e2e.dashboard_server import DashboardServer, now_ms
 from tests.e2e.dashboard_world import World
@@ -268,9 +268,8 @@ def test_what_is_written_to_mongodb_appears_on_an_open_page(open_page: OpenPage,
         assert watched.page.locator("#sales .sales-line").count() == 20
         store.write([fraud_window(end_ms + 10_000, 77, (8,)), merchants_window(end_ms // 30_000 * 30_000 + 30_000, random.Random(7))])  # noqa: S311  # made up
         watched.until(lambda: "Now 77 potential frauds" in text(watched, "#frauds .readout"), "the next window is there")
-        with closing(MongoStore(service_settings)) as mongodb:
-            document = msgspec.to_builtins(segmentation(end_ms - 8 * 86_400_000))
-            mongodb.database[SEGMENTS].insert_one(document)
+        with SegmentStore(service_settings) as segments:
+            segments.write(segmentation(end_ms - 8 * 86_400_000))
         watched.until(lambda: watched.page.locator("#segments tbody tr").count() == 4, "the segments are there")
         assert watched.page.evaluate("window.unbroken"), "without a reload"
         assert watched.page.evaluate("document.body.dataset.connection") == "live"

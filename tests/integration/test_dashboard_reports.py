@@ -17,7 +17,8 @@ from dashboard.reports_desk import ReportsDesk
 from storage.mongo import MongoStore
 from storage.reports import ReportReader, ReportStore
 from storage.roles import Role
-from storage.segments import SEGMENTS, SegmentReader
+from storage.segments import SEGMENTS, SegmentReader, segments_id
+from storage.segments_writer import SegmentStore
 from tests.e2e.reports_world import DAY_MS, day_of_reports, segmentation
 from veilocity.errors import StateError, StoreUnavailableError
 from veilocity.settings import Settings, load
@@ -42,7 +43,9 @@ def _store(service_settings: Settings) -> Iterator[MongoStore]:
 def test_the_newest_segments_are_read_and_none_of_an_empty_store(segments: SegmentReader, store: MongoStore) -> None:
     assert segments.newest() is None
     some = [segmentation(END_MS + day * DAY_MS) for day in (1, 2, 0)]
-    store.database[SEGMENTS].insert_many([{**msgspec.to_builtins(one), "made_by": "a later version"} for one in some])
+    store.database[SEGMENTS].insert_many(
+        [{"_id": segments_id(one.start_ms), **msgspec.to_builtins(one), "made_by": "a later version"} for one in some]
+    )
     assert segments.newest() == some[1]
 
 
@@ -52,11 +55,12 @@ def test_a_document_of_another_shape_is_told_and_not_shown(segments: SegmentRead
         segments.newest()
 
 
-def test_the_page_shows_what_the_store_holds(service_settings: Settings, segments: SegmentReader, store: MongoStore) -> None:
+def test_the_page_shows_what_the_store_holds(service_settings: Settings, segments: SegmentReader) -> None:
     with closing(ReportStore(service_settings)) as writer, closing(ReportReader(service_settings)) as reader:
         writer.ensure()
         writer.write(day_of_reports(END_MS, windows=130))
-        store.database[SEGMENTS].insert_one(msgspec.to_builtins(segmentation(END_MS)))
+        with SegmentStore(service_settings) as released:
+            released.write(segmentation(END_MS))
         desks = Desks(reports=ReportsDesk(lambda: reader, lambda: segments))
         told = create_server(Hub(), desks=desks, access=Access(role=Role.VIEW)).test_client().get("/reports/state").get_json()
     assert (told["store"], told["event_ms"]) == ("up", END_MS)

@@ -27,7 +27,8 @@ from privacy.identifiers.keyring import KeyRing
 from privacy.segments import service
 from privacy.segments.behaviour import standardised
 from privacy.segments.clusters import clustered
-from storage.segments_writer import SEGMENTS, SegmentStore
+from storage.segments import SEGMENTS
+from storage.segments_writer import SegmentStore
 from tests.integration import segments_world
 from tests.integration.privacy_world import stopped, until
 from veilocity import settings as kernel_settings

@@ -21,7 +21,8 @@ from storage.kinds import ALERTS, TRANSACTIONS, Document
 from storage.mappings import alias, index_name
 from storage.mongo import MongoStore
 from storage.reports import ReportDocument, ReportStore
-from storage.segments_writer import SegmentsDocument, SegmentStore
+from storage.segments import SegmentsDocument
+from storage.segments_writer import SegmentStore
 from storage.vault import SubjectKeys
 from storage.writers import StoreWriter
 from tests.integration.slow_proxy import SlowProxy, Weather

@@ -21,7 +21,7 @@ from privacy.segments.job import document_of
 from privacy.segments.naming import named
 from privacy.segments.rows import RowMaker
 from privacy.segments.schedule import Extent, due
-from storage.segments_writer import Segment, SegmentsDocument, segments_id
+from storage.segments import Segment, SegmentsDocument, segments_id
 from veilocity.contracts import Channel, Decision, SubjectId, Transaction, Verdict, encode
 from veilocity.errors import SchemaVersionError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from privacy.segments import service
-from storage.segments_writer import SegmentsDocument
+from storage.segments import SegmentsDocument
 from veilocity import settings as kernel_settings
 from veilocity.errors import BrokerUnavailableError, RetryableError
 from veilocity.metrics import exposition
