@@ -61,7 +61,7 @@ def segments_id(start_ms: int) -> str:
     >>> segments_id(604_800_000)
     'segments:604800000'
     """
-    return f"segments:{start_ms}"
+    return f"{_PREFIX}{start_ms}"
 
 
 class SegmentReader:
